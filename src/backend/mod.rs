@@ -1,0 +1,3 @@
+//! Floor 5: what a bound stream talks to.
+
+pub mod local;

@@ -1,0 +1,34 @@
+//! stanzad: the web front door for XMPP.
+//!
+//! A stanza enters as one WebSocket frame (RFC 7395) or inside one BOSH body (XEP-0124), is read
+//! once, is numbered once (XEP-0198), reaches the sessions that it is for, and stays in a queue
+//! until its client says that it has it.
+//!
+//! The rooms, from the ground up; a room knows only those below it:
+//!
+//! | room | what happens there |
+//! |---|---|
+//! | [`xml`] | XML as XMPP allows it, over quick-xml: one pass, limits, no tree unless asked |
+//! | [`stanza`] | the header of a stanza, stanza errors, addresses |
+//! | [`stream`] | the sans-I/O core: framing, features, SASL, bind, stream management, BOSH window |
+//! | [`sessions`] | who is here: registry, mailboxes, hibernation |
+//! | [`backend`] | what a bound stream talks to: the embedded services |
+//! | [`http`] | upgrade, BOSH, discovery, page, TLS |
+//! | [`server`] | wires the rooms: start, reload, drain |
+//!
+//! Beside them stand [`auth`], [`store`] and [`config`].
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+pub mod auth;
+pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod http;
+pub mod server;
+pub mod sessions;
+pub mod stanza;
+pub mod store;
+pub mod stream;
+pub mod xml;

@@ -1,0 +1,3 @@
+//! The `stanzad` command.
+
+fn main() {}

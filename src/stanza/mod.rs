@@ -1,0 +1,1 @@
+//! Floor 2: the header of a stanza, stanza errors, addresses.

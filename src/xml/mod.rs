@@ -1,0 +1,1 @@
+//! Floor 1: XML as XMPP allows it, over quick-xml.
