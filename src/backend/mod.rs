@@ -1,3 +1,131 @@
 //! Floor 5: what a bound stream talks to.
+//!
+//! A [`Backend`] authenticates, binds, takes stanzas and deals with what a session leaves behind.
+//! [`local`] is the embedded one. A gateway to an XMPP server would be another one: nothing above
+//! or below this room would know.
 
 pub mod local;
+
+use crate::auth::{ChannelBinding, Mechanism, Offer, SaslFailure};
+use crate::sessions::{Ending, Session};
+use crate::stanza::address::BareJid;
+use crate::stanza::{Stanza, StanzaError};
+use std::future::Future;
+use std::net::IpAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+
+/// A future that owns what it needs.
+pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How a client speaks to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// RFC 7395
+    WebSocket,
+    /// XEP-0124
+    Bosh,
+}
+
+impl Transport {
+    /// The word that the log shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::Bosh => "bosh",
+        }
+    }
+}
+
+/// What is known of the link that carries a stream.
+#[derive(Debug, Clone)]
+pub struct Connection {
+    /// WebSocket or BOSH.
+    pub transport: Transport,
+    /// The name of the `[[endpoint]]`.
+    pub endpoint: Arc<str>,
+    /// The address of the client, as far as proxies that we trust tell it.
+    pub address: IpAddr,
+    /// Nobody can listen in: TLS here, or a trusted proxy says so, or loopback on both ends.
+    pub private: bool,
+    /// Channel-binding data, where TLS ends here.
+    pub binding: ChannelBinding,
+}
+
+/// What the client hears of a SASL step.
+#[derive(Debug)]
+pub enum SaslReply {
+    /// `<challenge/>` with these bytes.
+    Challenge(Vec<u8>),
+    /// `<success/>`, with these additional data if any.
+    Success {
+        /// Who it is.
+        account: BareJid,
+        /// The last word of the mechanism, e.g. the server signature of SCRAM.
+        data: Option<Vec<u8>>,
+    },
+    /// `<failure/>`
+    Failure(SaslFailure),
+}
+
+/// One authentication on one stream, server side.
+pub trait SaslExchange: Send {
+    /// The next message of the client; `None`: it sent no initial response.
+    ///
+    /// The future may wait: for a look-up, or to slow down a client that guesses.
+    fn on_message(&mut self, message: Option<Vec<u8>>) -> BoxFuture<SaslReply>;
+}
+
+/// What became of a stanza that was handed to the backend.
+pub enum Routed {
+    /// The backend has taken responsibility; it counts as handled.
+    Done,
+    /// The same, but a mailbox is over its bound: read no more of this client before
+    /// [`Session::poll_relieved`] of that session.
+    Pressed(Arc<Session>),
+    /// Not yet: it counts as handled when the future is done. The next stanza of the client waits
+    /// for it, so that order holds.
+    Later(BoxFuture<Option<Arc<Session>>>),
+}
+
+/// What a bound stream talks to.
+///
+/// Methods that return a value are called from a task that carries a stream: they must not block.
+pub trait Backend: Send + Sync + 'static {
+    /// Whether this domain is served (RFC 6120 §4.9.3.6 otherwise). `domain` is what the client
+    /// wrote. Returns its canonical form.
+    fn host(&self, domain: &str) -> Option<Arc<str>>;
+
+    /// The domain for a client that names none.
+    fn default_host(&self) -> Arc<str>;
+
+    /// The mechanisms and channel bindings that this link is offered.
+    fn offer(&self, connection: &Connection) -> Arc<Offer>;
+
+    /// Begins an authentication with a mechanism that was offered.
+    fn begin_sasl(
+        &self,
+        connection: &Arc<Connection>,
+        host: &Arc<str>,
+        mechanism: Mechanism,
+    ) -> Box<dyn SaslExchange>;
+
+    /// Binds a resource: the one asked for, or one of our making (RFC 6120 §7).
+    ///
+    /// # Errors
+    ///
+    /// The stanza error that answers the bind iq.
+    fn bind(
+        &self,
+        connection: &Arc<Connection>,
+        account: &BareJid,
+        resource: Option<String>,
+    ) -> BoxFuture<Result<Arc<Session>, StanzaError>>;
+
+    /// Takes a stanza of a client.
+    fn route(&self, session: &Arc<Session>, stanza: Stanza) -> Routed;
+
+    /// Deals with what a session leaves behind (rule 2 of the promise), tells its contacts, and
+    /// removes it from the registry at last. Runs to its end whatever else happens.
+    fn ended(&self, ending: Ending) -> BoxFuture<()>;
+}

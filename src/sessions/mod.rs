@@ -1,1 +1,17 @@
 //! Floor 4: who is here.
+//!
+//! A [`Session`] is what a client owns once bound: address, mailbox, presence, carbons and CSI
+//! state. A stream carries it ([`Session::is_attached`]); when the link is lost the session
+//! hibernates, keeps receiving into its bounded mailbox, and is claimed by the next stream.
+//!
+//! [`Sessions`] finds sessions by account, by full address and by id. No lock here is shared by
+//! two accounts on the hot path but the read side of a shard.
+
+mod mailbox;
+mod registry;
+mod session;
+mod tombstones;
+
+pub use mailbox::{Bounds, Command, Delivered, Mail};
+pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
+pub use session::{EndReason, Ending, Presence, Session, SessionId};

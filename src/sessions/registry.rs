@@ -1,0 +1,371 @@
+//! The registry: sessions by account, by full address and by id; hibernation and resumption.
+
+use super::mailbox::{Bounds, Command};
+use super::session::{Carrier, EndReason, Ending, Session, SessionId};
+use super::tombstones::Tombstones;
+use crate::stanza::address::{BareJid, FullJid, Jid};
+use crate::stream::Sm;
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+/// Bounds of the registry, from `[limits]` and `[sm]`.
+#[derive(Debug, Clone)]
+pub struct SessionsOptions {
+    /// `limits.sessions_per_user`
+    pub sessions_per_user: usize,
+    /// `limits.send_queue`: the soft bound of a mailbox while a stream carries the session.
+    pub send_queue: usize,
+    /// `sm.max_unacked`: the bound of unacked queue and mailbox together while it hibernates.
+    pub max_unacked: usize,
+    /// `sm.max_hibernating_per_user`
+    pub max_hibernating_per_user: usize,
+}
+
+/// The hard bound of a mailbox is so many times its soft one: senders are slowed at the soft
+/// bound, and each of them may have had one stanza more on its way.
+const HARD_OVER_SOFT: usize = 16;
+
+/// How long a stream may take to let go of a session that another stream resumes.
+const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How many shards the maps have; a power of two.
+const SHARDS: usize = 64;
+
+type Shard<K, V> = RwLock<HashMap<K, V>>;
+
+/// Who is here.
+#[derive(Debug)]
+pub struct Sessions {
+    options: arc_swap::ArcSwap<SessionsOptions>,
+    hasher: RandomState,
+    by_account: Box<[Shard<Box<str>, Vec<Arc<Session>>>]>,
+    by_id: Box<[Shard<SessionId, Arc<Session>>]>,
+    expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
+    tombstones: Mutex<Tombstones>,
+}
+
+/// What came of asking for a resource.
+#[derive(Debug)]
+pub enum Bind {
+    /// The session is here.
+    Bound(Arc<Session>),
+    /// This one holds the resource. [`Sessions::end`] it, await [`Sessions::gone`], ask again.
+    Occupied(Arc<Session>),
+    /// The account is at `limits.sessions_per_user`; its oldest hibernating session, if any, may
+    /// be ended to make room.
+    TooMany(Option<Arc<Session>>),
+}
+
+/// A session that goes on under a new stream.
+#[derive(Debug)]
+pub struct Claimed {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Its stream management.
+    pub sm: Box<Sm>,
+}
+
+/// Why a session cannot be resumed: `item-not-found` whatever it is (XEP-0198 §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClaimError {
+    /// How much of the client's stanzas the session handled, if that is still known.
+    pub h: Option<u32>,
+}
+
+impl Sessions {
+    /// An empty registry.
+    pub fn new(options: SessionsOptions) -> Self {
+        Self {
+            options: arc_swap::ArcSwap::from_pointee(options),
+            hasher: RandomState::new(),
+            by_account: (0..SHARDS).map(|_| Shard::default()).collect(),
+            by_id: (0..SHARDS).map(|_| Shard::default()).collect(),
+            expiries: Mutex::default(),
+            tombstones: Mutex::default(),
+        }
+    }
+
+    /// Other bounds from now on; mailboxes take them up when their session next changes hands.
+    pub fn set_options(&self, options: SessionsOptions) {
+        self.options.store(Arc::new(options));
+    }
+
+    /// The open sessions of an account, in the order in which they were bound.
+    pub fn of_account(&self, account: &str) -> Vec<Arc<Session>> {
+        let shard = read(self.account_shard(account));
+        let all = shard.get(account).map_or(&[][..], Vec::as_slice);
+        all.iter().filter(|session| session.is_open()).cloned().collect()
+    }
+
+    /// The open session at a full address.
+    pub fn at(&self, jid: &Jid) -> Option<Arc<Session>> {
+        let resource = jid.resource()?;
+        let account = account_part(jid);
+        let shard = read(self.account_shard(account));
+        let found = shard.get(account)?.iter().find(|session| session.jid().resource() == resource)?;
+        found.is_open().then(|| found.clone())
+    }
+
+    /// The session of an id, open or about to go.
+    pub fn by_id(&self, id: SessionId) -> Option<Arc<Session>> {
+        read(self.id_shard(id)).get(&id).cloned()
+    }
+
+    /// Every open session. Cost: O(sessions); for the operator, not for routing.
+    pub fn all(&self) -> Vec<Arc<Session>> {
+        let shards = self.by_id.iter();
+        shards
+            .flat_map(|shard| read(shard).values().cloned().collect::<Vec<_>>())
+            .filter(|session| session.is_open())
+            .collect()
+    }
+
+    /// How many sessions there are, hibernating ones included.
+    pub fn len(&self) -> usize {
+        self.by_id.iter().map(|shard| read(shard).len()).sum()
+    }
+
+    /// Whether nobody is here.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many sessions hibernate.
+    pub fn hibernating(&self) -> usize {
+        lock(&self.expiries).len()
+    }
+
+    /// Asks for a resource (RFC 6120 §7.7).
+    pub fn bind(&self, jid: FullJid) -> Bind {
+        let options = self.options.load();
+        let account: Box<str> = account_part(&jid).into();
+        let mut shard = write(self.account_shard(&account));
+        let sessions = shard.entry(account).or_default();
+        if let Some(holder) = sessions.iter().find(|session| *session.jid() == jid) {
+            return Bind::Occupied(holder.clone());
+        }
+        if sessions.len() >= options.sessions_per_user {
+            return Bind::TooMany(oldest_hibernating(sessions).cloned());
+        }
+        let session = Arc::new(Session::new(SessionId::random(), jid, attached_bounds(&options)));
+        sessions.push(session.clone());
+        write(self.id_shard(session.id())).insert(session.id(), session.clone());
+        Bind::Bound(session)
+    }
+
+    /// Claims the session that `previd` names for a new stream of the same account.
+    ///
+    /// If a stream still carries it, that stream is told to let go, with `conflict`. Two claims
+    /// of one session are served one after the other.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError`]: no such session, not of this account, not resumable, or its stream does
+    /// not let go within ten seconds. Its owner notices nothing of a claim by somebody else.
+    pub async fn claim(&self, previd: &str, account: &BareJid) -> Result<Claimed, ClaimError> {
+        let Some(id) = SessionId::parse(previd) else { return Err(ClaimError { h: None }) };
+        let deadline = tokio::time::Instant::now() + HAND_OVER_TIMEOUT;
+        loop {
+            let session = match self.by_id(id) {
+                Some(session) if session.account() == account => session,
+                _ => return Err(self.claim_error(id, account)),
+            };
+            let mut let_go = std::pin::pin!(session.let_go.notified());
+            let_go.as_mut().enable();
+            match self.take(&session) {
+                Take::Taken(sm) => return Ok(Claimed { session, sm }),
+                Take::Over => return Err(self.claim_error(id, account)),
+                Take::Attached => session.command(Command::HandOver),
+            }
+            if tokio::time::timeout_at(deadline, let_go).await.is_err() {
+                return Err(ClaimError { h: None });
+            }
+        }
+    }
+
+    fn claim_error(&self, id: SessionId, account: &BareJid) -> ClaimError {
+        ClaimError { h: lock(&self.tombstones).last_h(id, account) }
+    }
+
+    fn take(&self, session: &Session) -> Take {
+        let mut carrier = session.carrier();
+        match std::mem::replace(&mut *carrier, Carrier::Attached) {
+            Carrier::Hibernating { sm, until, .. } => {
+                lock(&self.expiries).remove(&(until, session.id()));
+                session.mailbox().set_bounds(attached_bounds(&self.options.load()));
+                Take::Taken(sm)
+            }
+            Carrier::Attached => Take::Attached,
+            Carrier::Ended => {
+                *carrier = Carrier::Ended;
+                Take::Over
+            }
+        }
+    }
+
+    /// The stream of a session lost its link: the session waits to be resumed.
+    ///
+    /// Returns the sessions that must end for it, because the account hibernates too many: the
+    /// oldest go first.
+    pub fn hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) -> Vec<Ending> {
+        let options = self.options.load();
+        let until = now + sm.resume_timeout().unwrap_or_default();
+        let hard = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
+        session.mailbox().set_bounds(Bounds { soft: usize::MAX, hard });
+        {
+            let mut carrier = session.carrier();
+            lock(&self.expiries).insert((until, session.id()));
+            *carrier = Carrier::Hibernating { sm, until, since: now };
+        }
+        session.let_go.notify_waiters();
+        self.end_surplus(session.account(), options.max_hibernating_per_user)
+    }
+
+    fn end_surplus(&self, account: &BareJid, most: usize) -> Vec<Ending> {
+        let mut endings = Vec::new();
+        loop {
+            let sessions = self.of_account(account.as_str());
+            let hibernating = sessions.iter().filter(|session| session.is_hibernating()).count();
+            if hibernating <= most {
+                return endings;
+            }
+            let Some(oldest) = oldest_hibernating(&sessions) else { return endings };
+            endings.extend(self.end(oldest, EndReason::TooManyHibernating));
+        }
+    }
+
+    /// Ends a session for a reason of this side.
+    ///
+    /// One that hibernates is over at once: the caller passes the [`Ending`] to the backend. One
+    /// that a stream carries is told; its owner will [`Sessions::close`] it.
+    pub fn end(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
+        let hibernating = {
+            let mut carrier = session.carrier();
+            match std::mem::replace(&mut *carrier, Carrier::Ended) {
+                Carrier::Hibernating { sm, until, .. } => {
+                    lock(&self.expiries).remove(&(until, session.id()));
+                    Some(sm)
+                }
+                former => {
+                    *carrier = former;
+                    None
+                }
+            }
+        };
+        match hibernating {
+            Some(sm) => Some(self.close(session, Some(sm), reason)),
+            None => {
+                session.command(Command::End(reason));
+                None
+            }
+        }
+    }
+
+    /// A session is over: nothing more is taken into its mailbox, and what was unacked or waiting
+    /// is returned for the backend, which calls [`Sessions::remove`] when it has dealt with it.
+    pub fn close(&self, session: &Arc<Session>, sm: Option<Box<Sm>>, reason: EndReason) -> Ending {
+        *session.carrier() = Carrier::Ended;
+        let waiting = session.mailbox().close();
+        let mut leftovers = Vec::with_capacity(waiting.len());
+        if let Some(sm) = sm {
+            let owner = session.account().clone();
+            lock(&self.tombstones).remember(session.id(), owner, sm.handled());
+            leftovers.extend(sm.into_unacked());
+        }
+        leftovers.extend(waiting);
+        Ending { session: session.clone(), reason, leftovers }
+    }
+
+    /// Forgets a session whose ending the backend has dealt with; its resource is free.
+    pub fn remove(&self, session: &Session) {
+        write(self.id_shard(session.id())).remove(&session.id());
+        let account = session.account().as_str();
+        let mut shard = write(self.account_shard(account));
+        if let Some(sessions) = shard.get_mut(account) {
+            sessions.retain(|other| other.id() != session.id());
+            if sessions.is_empty() {
+                shard.remove(account);
+            }
+        }
+        drop(shard);
+        session.let_go.notify_waiters();
+    }
+
+    /// Waits until a session was [`Sessions::remove`]d.
+    pub async fn gone(&self, session: &Session) {
+        loop {
+            let mut let_go = std::pin::pin!(session.let_go.notified());
+            let_go.as_mut().enable();
+            if self.by_id(session.id()).is_none() {
+                return;
+            }
+            let_go.await;
+        }
+    }
+
+    /// Ends the sessions that hibernated long enough. Call it about once a second.
+    pub fn expire(&self, now: Instant) -> Vec<Ending> {
+        let due: Vec<SessionId> = {
+            let expiries = lock(&self.expiries);
+            expiries.iter().take_while(|(until, _)| *until <= now).map(|&(_, id)| id).collect()
+        };
+        let sessions = due.into_iter().filter_map(|id| self.by_id(id));
+        sessions.filter_map(|session| self.end_hibernating(&session, EndReason::Expired)).collect()
+    }
+
+    /// Ends a session only if it hibernates: it may have been resumed a moment ago.
+    pub fn end_hibernating(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
+        if session.is_hibernating() { self.end(session, reason) } else { None }
+    }
+
+    fn account_shard(&self, account: &str) -> &Shard<Box<str>, Vec<Arc<Session>>> {
+        let index = self.hasher.hash_one(account) as usize % SHARDS;
+        &self.by_account[index]
+    }
+
+    fn id_shard(&self, id: SessionId) -> &Shard<SessionId, Arc<Session>> {
+        let index = self.hasher.hash_one(id) as usize % SHARDS;
+        &self.by_id[index]
+    }
+}
+
+enum Take {
+    Taken(Box<Sm>),
+    Attached,
+    Over,
+}
+
+/// The account of an address, as the key of the registry: everything before the resource.
+fn account_part(jid: &Jid) -> &str {
+    let text = jid.as_str();
+    match jid.resource() {
+        Some(resource) => &text[..text.len() - resource.as_str().len() - 1],
+        None => text,
+    }
+}
+
+fn oldest_hibernating(sessions: &[Arc<Session>]) -> Option<&Arc<Session>> {
+    let since = |session: &&Arc<Session>| match &*session.carrier() {
+        Carrier::Hibernating { since, .. } => Some(*since),
+        Carrier::Attached | Carrier::Ended => None,
+    };
+    sessions.iter().filter(|session| session.is_hibernating()).min_by_key(since)
+}
+
+fn attached_bounds(options: &SessionsOptions) -> Bounds {
+    Bounds { soft: options.send_queue, hard: options.send_queue.saturating_mul(HARD_OVER_SOFT) }
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

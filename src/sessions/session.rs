@@ -1,0 +1,289 @@
+//! One session.
+
+use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
+use crate::stanza::ByteString;
+use crate::stanza::address::{BareJid, FullJid};
+use crate::stream::{Outbound, Sm};
+use std::any::Any;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Instant, SystemTime};
+
+/// Names a session: 128 random bits, and the `previd` of stream management (XEP-0198 §5).
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId(u128);
+
+impl SessionId {
+    /// A fresh id from the operating system's generator.
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+        Self(u128::from_le_bytes(bytes))
+    }
+
+    /// Reads what [`fmt::Display`] wrote; `None` for everything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let canonical = text.len() == 32
+            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !canonical {
+            return None;
+        }
+        u128::from_str_radix(text, 16).ok().map(Self)
+    }
+
+    /// A few digits for the log: enough to tell sessions apart, too few to resume one.
+    pub fn short(self) -> String {
+        format!("{:08x}", (self.0 >> 96) as u32)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    /// Short, for whoever knows the whole id may resume the session.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+/// Why a session is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EndReason {
+    /// The client said `<close/>`, or `terminate` over BOSH.
+    Closed,
+    /// The link is gone and the session could not be resumed.
+    LinkLost,
+    /// It hibernated for longer than `sm.resume_timeout`.
+    Expired,
+    /// Its account hibernates more sessions than `sm.max_hibernating_per_user`.
+    TooManyHibernating,
+    /// Another session took its resource (RFC 6120 §7.7.2.2).
+    Conflict,
+    /// Its mailbox is full and nobody empties it.
+    Overflow,
+    /// The client broke the rules of the stream.
+    StreamError,
+    /// The account was deleted or its password changed.
+    Revoked,
+    /// The server stops.
+    Shutdown,
+}
+
+impl EndReason {
+    /// The word that the log shows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::LinkLost => "link-lost",
+            Self::Expired => "expired",
+            Self::TooManyHibernating => "too-many-hibernating",
+            Self::Conflict => "conflict",
+            Self::Overflow => "overflow",
+            Self::StreamError => "stream-error",
+            Self::Revoked => "revoked",
+            Self::Shutdown => "shutdown",
+        }
+    }
+}
+
+/// The last available presence that a session broadcast.
+#[derive(Debug, Clone)]
+pub struct Presence {
+    /// −128 to 127 (RFC 6121 §4.7.2.3).
+    pub priority: i8,
+    /// The stanza, with its sender stamped and without `to`.
+    pub text: ByteString,
+    /// When it was sent.
+    pub at: SystemTime,
+}
+
+/// What is left of a session that is over.
+#[derive(Debug)]
+pub struct Ending {
+    /// The session; its mailbox is closed.
+    pub session: Arc<Session>,
+    /// Why.
+    pub reason: EndReason,
+    /// What its client never acknowledged or never got, oldest first.
+    pub leftovers: Vec<Outbound>,
+}
+
+/// What carries a session.
+#[derive(Debug)]
+pub(super) enum Carrier {
+    /// A stream, whose owner polls the mailbox.
+    Attached,
+    /// Nothing; it waits to be resumed.
+    Hibernating { sm: Box<Sm>, until: Instant, since: Instant },
+    /// Nothing ever again.
+    Ended,
+}
+
+/// What a client owns once bound. Shared by its stream, the registry and the backend.
+pub struct Session {
+    id: SessionId,
+    jid: FullJid,
+    account: BareJid,
+    mailbox: Mailbox,
+    carrier: Mutex<Carrier>,
+    /// Told when the carrier changed: somebody may wait for the session to be let go.
+    pub(super) let_go: tokio::sync::Notify,
+    presence: Mutex<Option<Presence>>,
+    carbons: AtomicBool,
+    interested: AtomicBool,
+    inactive: AtomicBool,
+    data: OnceLock<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Session {
+    pub(super) fn new(id: SessionId, jid: FullJid, bounds: Bounds) -> Self {
+        Self {
+            id,
+            account: jid.to_bare(),
+            jid,
+            mailbox: Mailbox::new(bounds),
+            carrier: Mutex::new(Carrier::Attached),
+            let_go: tokio::sync::Notify::new(),
+            presence: Mutex::new(None),
+            carbons: AtomicBool::new(false),
+            interested: AtomicBool::new(false),
+            inactive: AtomicBool::new(false),
+            data: OnceLock::new(),
+        }
+    }
+
+    /// Its id, which is also its `previd`.
+    pub fn id(&self) -> SessionId {
+        self.id
+    }
+
+    /// Its full address.
+    pub fn jid(&self) -> &FullJid {
+        &self.jid
+    }
+
+    /// Whose session it is.
+    pub fn account(&self) -> &BareJid {
+        &self.account
+    }
+
+    /// Puts a stanza into the mailbox, whether a stream carries the session or it hibernates.
+    pub fn deliver(&self, stanza: Outbound) -> Delivered {
+        self.mailbox.push(stanza)
+    }
+
+    /// Whether it takes stanzas: it is not over.
+    pub fn is_open(&self) -> bool {
+        self.mailbox.is_open()
+    }
+
+    /// How many stanzas wait in the mailbox.
+    pub fn waiting(&self) -> usize {
+        self.mailbox.len()
+    }
+
+    /// Whether a stream carries it.
+    pub fn is_attached(&self) -> bool {
+        matches!(*self.carrier(), Carrier::Attached)
+    }
+
+    /// Whether it waits to be resumed.
+    pub fn is_hibernating(&self) -> bool {
+        matches!(*self.carrier(), Carrier::Hibernating { .. })
+    }
+
+    /// For the owner of its stream: the next command or, if wanted, stanza.
+    pub fn poll_mail(&self, cx: &mut Context<'_>, wants_stanzas: bool) -> Poll<Mail> {
+        self.mailbox.poll_mail(cx, wants_stanzas)
+    }
+
+    /// For a sender that was [`Delivered::Pressed`]: ready when it may go on.
+    pub fn poll_relieved(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.mailbox.poll_relieved(cx)
+    }
+
+    /// Tells the owner of its stream what to do.
+    pub fn command(&self, command: Command) {
+        self.mailbox.command(command);
+    }
+
+    /// Its presence, if it is available.
+    pub fn presence(&self) -> Option<Presence> {
+        lock(&self.presence).clone()
+    }
+
+    /// Its priority, if it is available. Cheaper than [`Session::presence`].
+    pub fn priority(&self) -> Option<i8> {
+        lock(&self.presence).as_ref().map(|presence| presence.priority)
+    }
+
+    /// Replaces its presence; returns the former one. `None`: unavailable.
+    pub fn set_presence(&self, presence: Option<Presence>) -> Option<Presence> {
+        std::mem::replace(&mut *lock(&self.presence), presence)
+    }
+
+    /// Whether it gets carbons (XEP-0280).
+    pub fn carbons(&self) -> bool {
+        self.carbons.load(Ordering::Relaxed)
+    }
+
+    /// Switches carbons.
+    pub fn set_carbons(&self, on: bool) {
+        self.carbons.store(on, Ordering::Relaxed);
+    }
+
+    /// Whether it asked for the roster, so that it gets pushes (RFC 6121 §2.1.6).
+    pub fn is_interested(&self) -> bool {
+        self.interested.load(Ordering::Relaxed)
+    }
+
+    /// It asked for the roster.
+    pub fn set_interested(&self) {
+        self.interested.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether its user looks elsewhere (XEP-0352).
+    pub fn is_inactive(&self) -> bool {
+        self.inactive.load(Ordering::Relaxed)
+    }
+
+    /// Switches client state.
+    pub fn set_inactive(&self, inactive: bool) {
+        self.inactive.store(inactive, Ordering::Relaxed);
+    }
+
+    /// What the backend keeps with the session; set once, at bind.
+    pub fn data(&self) -> Option<&Arc<dyn Any + Send + Sync>> {
+        self.data.get()
+    }
+
+    /// Sets what the backend keeps with the session. Returns whether it was the first time.
+    pub fn set_data(&self, data: Arc<dyn Any + Send + Sync>) -> bool {
+        self.data.set(data).is_ok()
+    }
+
+    pub(super) fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
+    }
+
+    pub(super) fn carrier(&self) -> MutexGuard<'_, Carrier> {
+        lock(&self.carrier)
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).field("jid", &self.jid).finish_non_exhaustive()
+    }
+}
+
+/// Nothing under these locks panics; a poisoned one would still guard a whole value.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,197 @@
+//! Stream management of one session (XEP-0198 1.6): both counters, and when to ask and to ack.
+//!
+//! No XML and no clock here; [`super::Stream`] reads the nonzas and calls in. The state outlives
+//! the stream: it hibernates with the session and goes on under the next stream.
+
+use super::Outbound;
+use super::unacked::{HandledCountTooHigh, UnackedQueue};
+use std::time::Instant;
+
+/// Frequencies and bounds, from `[sm]`; read anew at every use, so a reload reaches open streams.
+#[derive(Debug, Clone)]
+pub struct SmOptions {
+    /// `sm.enabled`
+    pub enabled: bool,
+    /// `sm.unsolicited_ack_frequency`: an `<a/>` after every Nth handled stanza; 0 is off.
+    pub unsolicited_ack_frequency: u32,
+    /// `sm.unsolicited_ack_delay`: how long a handled stanza waits for its unsolicited `<a/>`.
+    pub unsolicited_ack_delay: std::time::Duration,
+    /// `sm.ack_request_frequency`: an `<r/>` after every Nth stanza sent.
+    pub ack_request_frequency: u32,
+    /// `sm.ack_request_delay`: how long a sent stanza waits for its `<r/>`.
+    pub ack_request_delay: std::time::Duration,
+    /// `sm.ack_timeout`: an `<r/>` unanswered for so long means that the link is dead.
+    pub ack_timeout: std::time::Duration,
+    /// `sm.resume_timeout`: how long a session hibernates.
+    pub resume_timeout: std::time::Duration,
+    /// `sm.max_unacked`: stanzas in the unacked queue; at the bound nothing more is sent.
+    pub max_unacked: usize,
+    /// `sm.debug_first_h`: where both counters begin; 0, but for tests of the wrap.
+    pub first_h: u32,
+}
+
+/// The stream management of one session.
+#[derive(Debug)]
+pub struct Sm {
+    /// Stanzas of the client that are handled since `<enabled/>`, modulo 2^32.
+    handled: u32,
+    /// `handled` as the client knows it from the last `<a/>` or `<resumed/>`.
+    told: u32,
+    /// When the oldest stanza that the client was not told of was handled.
+    untold_since: Option<Instant>,
+    unacked: UnackedQueue<Outbound>,
+    /// Stanzas sent since the last `<r/>`.
+    unrequested: u32,
+    /// When the oldest of them was sent.
+    unrequested_since: Option<Instant>,
+    /// When the `<r/>` went out that is not answered yet.
+    requested_at: Option<Instant>,
+    first_h: u32,
+    /// How long the session may hibernate; `None`: not resumable.
+    resume: Option<std::time::Duration>,
+}
+
+impl Sm {
+    /// Counters at `<enabled/>`. `resume`: how long the session may hibernate, if at all.
+    pub fn new(first_h: u32, resume: Option<std::time::Duration>) -> Self {
+        Self {
+            handled: first_h,
+            told: first_h,
+            untold_since: None,
+            unacked: UnackedQueue::new(first_h),
+            unrequested: 0,
+            unrequested_since: None,
+            requested_at: None,
+            first_h,
+            resume,
+        }
+    }
+
+    /// How many stanzas of the client are handled, modulo 2^32: the `h` we send.
+    pub fn handled(&self) -> u32 {
+        self.handled
+    }
+
+    /// How many stanzas were sent to the client, modulo 2^32.
+    pub fn sent(&self) -> u32 {
+        self.unacked.sent()
+    }
+
+    /// How many stanzas the client has not acknowledged.
+    pub fn unacked_len(&self) -> usize {
+        self.unacked.len()
+    }
+
+    /// How long the session may hibernate; `None` if `<resume/>` was not granted.
+    pub fn resume_timeout(&self) -> Option<std::time::Duration> {
+        self.resume
+    }
+
+    /// The unacked stanzas, oldest first.
+    pub fn unacked(&self) -> impl Iterator<Item = &Outbound> {
+        self.unacked.iter()
+    }
+
+    /// The unacked stanzas of a session that is over.
+    pub fn into_unacked(self) -> impl Iterator<Item = Outbound> {
+        self.unacked.into_stanzas()
+    }
+
+    /// The backend took responsibility for one stanza of the client.
+    ///
+    /// Returns whether an unsolicited `<a/>` is due: after every Nth stanza since `<enabled/>`.
+    pub(super) fn on_handled(&mut self, now: Instant, options: &SmOptions) -> bool {
+        self.handled = self.handled.wrapping_add(1);
+        self.untold_since.get_or_insert(now);
+        let n = options.unsolicited_ack_frequency;
+        n != 0 && self.handled.wrapping_sub(self.first_h) % n == 0
+    }
+
+    /// The `h` for an `<a/>` or `<resumed/>` that goes out now.
+    pub(super) fn tell(&mut self) -> u32 {
+        self.told = self.handled;
+        self.untold_since = None;
+        self.handled
+    }
+
+    /// When the unsolicited `<a/>` of a lone stanza is due.
+    pub(super) fn untold_deadline(&self, options: &SmOptions) -> Option<Instant> {
+        if options.unsolicited_ack_frequency == 0 || self.told == self.handled {
+            return None;
+        }
+        Some(self.untold_since? + options.unsolicited_ack_delay)
+    }
+
+    /// Whether one more stanza may be sent: the unacked queue is below its bound.
+    pub(super) fn has_room(&self, options: &SmOptions) -> bool {
+        self.unacked.len() < options.max_unacked
+    }
+
+    /// A stanza goes to the transport. Returns whether an `<r/>` is due.
+    pub(super) fn on_sent(&mut self, now: Instant, stanza: Outbound, options: &SmOptions) -> bool {
+        self.unacked.push(stanza);
+        self.unrequested = self.unrequested.saturating_add(1);
+        self.unrequested_since.get_or_insert(now);
+        self.request_is_due(options)
+    }
+
+    /// One request at a time: a client that is behind is not asked again before it answers.
+    fn request_is_due(&self, options: &SmOptions) -> bool {
+        self.requested_at.is_none()
+            && (self.unrequested >= options.ack_request_frequency.max(1)
+                || (self.unrequested > 0 && !self.has_room(options)))
+    }
+
+    /// An `<r/>` goes out now.
+    pub(super) fn on_request_sent(&mut self, now: Instant) {
+        self.requested_at = Some(now);
+        self.unrequested = 0;
+        self.unrequested_since = None;
+    }
+
+    /// When the `<r/>` for a lone stanza is due.
+    pub(super) fn request_deadline(&self, options: &SmOptions) -> Option<Instant> {
+        if self.requested_at.is_some() {
+            return None;
+        }
+        Some(self.unrequested_since? + options.ack_request_delay)
+    }
+
+    /// When an unanswered `<r/>` means that the link is dead.
+    pub(super) fn answer_deadline(&self, options: &SmOptions) -> Option<Instant> {
+        Some(self.requested_at? + options.ack_timeout)
+    }
+
+    /// The client said how much it handled. Returns whether the next `<r/>` is due.
+    ///
+    /// An answer overtaken by another one is ignored (XEP-0198 §4 counts up only).
+    pub(super) fn on_answer(
+        &mut self,
+        h: u32,
+        options: &SmOptions,
+    ) -> Result<bool, HandledCountTooHigh> {
+        if self.unacked.is_stale(h) {
+            return Ok(false);
+        }
+        self.unacked.on_ack_answer(h)?;
+        self.requested_at = None;
+        if self.unacked.is_empty() {
+            self.unrequested = 0;
+            self.unrequested_since = None;
+        }
+        Ok(self.request_is_due(options))
+    }
+
+    /// The session goes on under a new stream whose client has handled `h` (XEP-0198 §5).
+    ///
+    /// What it has not handled stays in the queue and is sent again by the caller, who asks for
+    /// an ack after it.
+    pub(super) fn on_resume(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
+        // No stale answers here: a client that resumes says how much it has handled.
+        self.unacked.on_ack_answer(h)?;
+        self.requested_at = None;
+        self.unrequested = 0;
+        self.unrequested_since = None;
+        Ok(())
+    }
+}
