@@ -1,0 +1,397 @@
+//! Slows down who guesses passwords, without locking out whom they guess at.
+
+use std::{
+    collections::{BTreeMap, HashMap, hash_map::RandomState},
+    hash::BuildHasher,
+    net::{IpAddr, Ipv6Addr},
+    time::{Duration, Instant},
+};
+
+/// How hard guessing is slowed down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ThrottleLimits {
+    /// Failures of one account from one address that cost nothing; default 3.
+    pub free_failures: u32,
+    /// Failures from one address, whatever the account, that cost nothing; default 20, as an office
+    /// or a mobile network may share one address.
+    pub address_free_failures: u32,
+    /// Failures of one account, wherever from, that cost nothing; default 10.
+    pub account_free_failures: u32,
+    /// Delay after the first failure that is not free; it doubles with each further one.
+    /// Default 500 ms.
+    pub base: Duration,
+    /// Longest delay for one address; default 15 s.
+    pub cap: Duration,
+    /// Longest delay that an account suffers for failures from elsewhere; default 2 s. Low, because
+    /// strangers can cause it and its owner has to sit it out.
+    pub account_cap: Duration,
+    /// Time without a failure after which earlier ones are forgotten; default 10 min.
+    pub forget_after: Duration,
+    /// Most counters kept; default 65,536, about 10 MiB. Each failure touches three. At the bound
+    /// the counter whose last failure is oldest goes.
+    pub counters_max: usize,
+}
+
+impl Default for ThrottleLimits {
+    fn default() -> Self {
+        Self {
+            free_failures: 3,
+            address_free_failures: 20,
+            account_free_failures: 10,
+            base: Duration::from_millis(500),
+            cap: Duration::from_secs(15),
+            account_cap: Duration::from_secs(2),
+            forget_after: Duration::from_secs(600),
+            counters_max: 65_536,
+        }
+    }
+}
+
+/// Counts failed logins and says how long the next one has to wait.
+///
+/// Three counts run side by side, and the longest wait of the three holds: of the account from this
+/// address, of the address, and of the account from anywhere. Only the first two grow to the full
+/// cap, and both need failures from that very address; so a stranger elsewhere can make an owner
+/// wait [`account_cap`](ThrottleLimits::account_cap) and no longer, however much they guess.
+///
+/// An IPv6 address counts as its /64, which is what one subscriber holds. Time is an argument.
+/// A wait runs from the last failure, so attempts made at once are not held apart from each other:
+/// the bound on connections per address is the bound on those.
+#[derive(Debug)]
+pub struct Throttle {
+    limits: ThrottleLimits,
+    counters: HashMap<Key, Counter>,
+    /// Keys by last failure, oldest first. Invariant: one entry for each counter.
+    by_age: BTreeMap<Age, Key>,
+    /// Tells counters apart that failed in the same instant.
+    failures_seen: u64,
+    /// Names are kept as keyed hashes, so a counter's size does not depend on what a peer sent.
+    hasher: RandomState,
+}
+
+type Key = u64;
+type Age = (Instant, u64);
+
+#[derive(Debug)]
+struct Counter {
+    failures: u32,
+    age: Age,
+}
+
+/// What is counted.
+#[derive(Hash)]
+enum Subject<'a> {
+    AccountFromAddress(&'a str, IpAddr),
+    Address(IpAddr),
+    Account(&'a str),
+}
+
+impl Throttle {
+    /// A throttle that has seen no failure.
+    pub fn new(limits: ThrottleLimits) -> Self {
+        Self {
+            limits,
+            counters: HashMap::new(),
+            by_age: BTreeMap::new(),
+            failures_seen: 0,
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// How long an attempt at `account` from `address` has to be held back from `now` on.
+    ///
+    /// `account` is the prepared name, of an account that exists or not: both count alike.
+    /// Zero where nothing speaks against it. Cost: O(1).
+    pub fn delay(&self, now: Instant, account: &str, address: IpAddr) -> Duration {
+        let ThrottleLimits {
+            free_failures,
+            cap,
+            account_cap,
+            ..
+        } = self.limits;
+        let ThrottleLimits {
+            address_free_failures,
+            account_free_failures,
+            ..
+        } = self.limits;
+        let address = network(address);
+        let pair = Subject::AccountFromAddress(account, address);
+        self.wait(now, &pair, free_failures, cap)
+            .max(self.wait(now, &Subject::Address(address), address_free_failures, cap))
+            .max(self.wait(
+                now,
+                &Subject::Account(account),
+                account_free_failures,
+                account_cap,
+            ))
+    }
+
+    /// Counts a wrong password, or a name that does not exist. Cost: O(log counters).
+    pub fn on_failure(&mut self, now: Instant, account: &str, address: IpAddr) {
+        self.forget_old(now);
+        let address = network(address);
+        self.count(now, &Subject::AccountFromAddress(account, address));
+        self.count(now, &Subject::Address(address));
+        self.count(now, &Subject::Account(account));
+    }
+
+    /// Forgets the failures of this account from this address, and no others: an attacker must not
+    /// clear their address by logging in to an account of their own.
+    pub fn on_success(&mut self, account: &str, address: IpAddr) {
+        let key = self.key(&Subject::AccountFromAddress(account, network(address)));
+        if let Some(counter) = self.counters.remove(&key) {
+            self.by_age.remove(&counter.age);
+        }
+    }
+
+    /// Counters kept at present; at most [`ThrottleLimits::counters_max`].
+    pub fn counters(&self) -> usize {
+        self.counters.len()
+    }
+
+    fn key(&self, subject: &Subject<'_>) -> Key {
+        self.hasher.hash_one(subject)
+    }
+
+    fn wait(&self, now: Instant, subject: &Subject<'_>, free: u32, cap: Duration) -> Duration {
+        let Some(counter) = self.counters.get(&self.key(subject)) else {
+            return Duration::ZERO;
+        };
+        let since = now.saturating_duration_since(counter.age.0);
+        if since >= self.limits.forget_after {
+            return Duration::ZERO;
+        }
+        self.penalty(counter.failures, free, cap)
+            .saturating_sub(since)
+    }
+
+    fn penalty(&self, failures: u32, free: u32, cap: Duration) -> Duration {
+        match failures.saturating_sub(free) {
+            0 => Duration::ZERO,
+            // 2^31 times any sensible base is over any cap.
+            excess => self
+                .limits
+                .base
+                .saturating_mul(1 << (excess - 1).min(31))
+                .min(cap),
+        }
+    }
+
+    fn count(&mut self, now: Instant, subject: &Subject<'_>) {
+        let key = self.key(subject);
+        self.failures_seen += 1;
+        let age = (now, self.failures_seen);
+        let counter = self
+            .counters
+            .entry(key)
+            .or_insert(Counter { failures: 0, age });
+        self.by_age.remove(&counter.age);
+        counter.failures = counter.failures.saturating_add(1);
+        counter.age = age;
+        self.by_age.insert(age, key);
+        if self.counters.len() > self.limits.counters_max {
+            self.drop_oldest();
+        }
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        while let Some((age, _)) = self.by_age.first_key_value()
+            && now.saturating_duration_since(age.0) >= self.limits.forget_after
+        {
+            self.drop_oldest();
+        }
+    }
+
+    fn drop_oldest(&mut self) {
+        if let Some((_, key)) = self.by_age.pop_first() {
+            self.counters.remove(&key);
+        }
+    }
+}
+
+impl Default for Throttle {
+    fn default() -> Self {
+        Self::new(ThrottleLimits::default())
+    }
+}
+
+/// The address as far as one subscriber holds it: IPv4 whole, IPv6 by its first 64 bits.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OWNER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+    const STRANGER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 9));
+
+    fn after_failures(failures: u32, now: Instant, account: &str, address: IpAddr) -> Throttle {
+        let mut throttle = Throttle::default();
+        (0..failures).for_each(|_| throttle.on_failure(now, account, address));
+        throttle
+    }
+
+    #[test]
+    fn free_failures_cost_nothing_and_further_ones_double_the_delay_up_to_the_cap() {
+        let now = Instant::now();
+        let delays_ms: Vec<u128> = (3..=11)
+            .map(|failures| after_failures(failures, now, "romeo", OWNER))
+            .map(|throttle| throttle.delay(now, "romeo", OWNER).as_millis())
+            .collect();
+        assert_eq!(
+            delays_ms,
+            [0, 500, 1000, 2000, 4000, 8000, 15_000, 15_000, 15_000]
+        );
+    }
+
+    #[test]
+    fn delay_runs_down_from_the_last_failure() {
+        let now = Instant::now();
+        let throttle = after_failures(6, now, "romeo", OWNER);
+        let later = now + Duration::from_millis(1500);
+        assert_eq!(
+            throttle.delay(later, "romeo", OWNER),
+            Duration::from_millis(500)
+        );
+        assert_eq!(
+            throttle.delay(now + Duration::from_secs(3), "romeo", OWNER),
+            Duration::ZERO
+        );
+    }
+
+    #[test]
+    fn failures_are_forgotten_after_a_quiet_time() {
+        let now = Instant::now();
+        let mut throttle = after_failures(9, now, "romeo", OWNER);
+        let later = now + Duration::from_secs(600);
+        throttle.on_failure(later, "romeo", OWNER);
+        assert_eq!(throttle.delay(later, "romeo", OWNER), Duration::ZERO);
+        assert_eq!(throttle.counters(), 3);
+    }
+
+    #[test]
+    fn success_forgets_the_failures_of_that_account_from_that_address() {
+        let now = Instant::now();
+        let mut throttle = after_failures(6, now, "romeo", OWNER);
+        throttle.on_success("romeo", OWNER);
+        assert_eq!(throttle.delay(now, "romeo", OWNER), Duration::ZERO);
+    }
+
+    /// no lasting lockout of the account.
+    #[test]
+    fn strangers_make_the_owner_wait_for_the_low_cap_at_most() {
+        let now = Instant::now();
+        let throttle = after_failures(1000, now, "romeo", STRANGER);
+        assert_eq!(
+            throttle.delay(now, "romeo", STRANGER),
+            Duration::from_secs(15)
+        );
+        assert_eq!(throttle.delay(now, "romeo", OWNER), Duration::from_secs(2));
+        assert_eq!(throttle.delay(now, "juliet", OWNER), Duration::ZERO);
+    }
+
+    #[test]
+    fn address_that_tries_many_accounts_is_slowed_on_all_of_them() {
+        let now = Instant::now();
+        let mut throttle = Throttle::default();
+        for account in 0..22 {
+            throttle.on_failure(now, &format!("user{account}"), STRANGER);
+        }
+        assert_eq!(
+            throttle.delay(now, "romeo", STRANGER),
+            Duration::from_secs(1)
+        );
+    }
+
+    #[test]
+    fn login_to_an_own_account_does_not_clear_the_address() {
+        let now = Instant::now();
+        let mut throttle = after_failures(30, now, "romeo", STRANGER);
+        throttle.on_success("mallory", STRANGER);
+        assert_eq!(
+            throttle.delay(now, "romeo", STRANGER),
+            Duration::from_secs(15)
+        );
+        assert_eq!(
+            throttle.delay(now, "mallory", STRANGER),
+            Duration::from_secs(15)
+        );
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_count_as_one() {
+        let now = Instant::now();
+        let first: IpAddr = "2001:db8:1:2::1".parse().expect("an address");
+        let second: IpAddr = "2001:db8:1:2:ffff::9".parse().expect("an address");
+        let elsewhere: IpAddr = "2001:db8:1:3::1".parse().expect("an address");
+        let throttle = after_failures(4, now, "romeo", first);
+        assert_eq!(
+            throttle.delay(now, "romeo", second),
+            Duration::from_millis(500)
+        );
+        assert_eq!(throttle.delay(now, "romeo", elsewhere), Duration::ZERO);
+    }
+
+    #[test]
+    fn mapped_ipv4_address_counts_as_the_ipv4_address() {
+        let now = Instant::now();
+        let mapped: IpAddr = "::ffff:192.0.2.1".parse().expect("an address");
+        let throttle = after_failures(4, now, "romeo", mapped);
+        assert_eq!(
+            throttle.delay(now, "romeo", OWNER),
+            Duration::from_millis(500)
+        );
+    }
+
+    #[test]
+    fn counter_with_the_oldest_failure_goes_at_the_bound() {
+        let now = Instant::now();
+        let limits = ThrottleLimits {
+            counters_max: 6,
+            free_failures: 0,
+            ..Default::default()
+        };
+        let mut throttle = Throttle::new(limits);
+        throttle.on_failure(now, "old", OWNER);
+        for (at_ms, account) in [(1, "a"), (2, "b"), (3, "c")] {
+            throttle.on_failure(now + Duration::from_millis(at_ms), account, STRANGER);
+        }
+        let later = now + Duration::from_millis(4);
+        assert_eq!(throttle.counters(), 6);
+        assert_eq!(throttle.delay(later, "old", OWNER), Duration::ZERO);
+        assert!(throttle.delay(later, "c", STRANGER) > Duration::ZERO);
+    }
+
+    proptest! {
+        #[test]
+        fn counters_and_their_order_agree_and_stay_within_the_bound(
+            events in proptest::collection::vec((0u64..900, 0u8..6, 0u8..4, any::<bool>()), 0..200),
+        ) {
+            let mut now = Instant::now();
+            let mut throttle =
+                Throttle::new(ThrottleLimits { counters_max: 8, ..Default::default() });
+            for (passed_seconds, account, host, failed) in events {
+                now += Duration::from_secs(passed_seconds);
+                let address = IpAddr::from([192, 0, 2, host]);
+                let account = account.to_string();
+                if failed {
+                    throttle.on_failure(now, &account, address);
+                } else {
+                    throttle.on_success(&account, address);
+                }
+                prop_assert!(throttle.counters() <= 8);
+                prop_assert_eq!(throttle.counters.len(), throttle.by_age.len());
+                prop_assert!(throttle.delay(now, &account, address) <= Duration::from_secs(15));
+            }
+        }
+    }
+}
