@@ -1,1 +1,8 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
+
+pub mod forwarded;
+pub mod listener;
+pub mod peer;
+pub mod proxy_protocol;
+pub mod tls;
+pub mod trusted;
