@@ -108,7 +108,7 @@ impl Stream {
 
     /// XEP-0077 §3.1: the one request that may come before a login, if the operator allows it.
     fn may_register(&self, frame: &Frame<'_, '_>) -> bool {
-        let first = frame.children().first();
+        let first = frame.children().next();
         self.options.load().registration
             && frame.name() == "iq"
             && first.is_some_and(|child| {
@@ -229,7 +229,7 @@ enum BindRequest {
 impl BindRequest {
     /// `None` if it is something else.
     fn read(frame: &Frame<'_, '_>) -> Option<Self> {
-        let child = frame.children().first()?;
+        let child = frame.children().next()?;
         if frame.name() != "iq" || child.name() != "bind" || child.namespace() != BIND_NS {
             return None;
         }

@@ -25,6 +25,11 @@ impl Scanner {
         }
     }
 
+    /// Other limits from the next frame on: streams of one thread share a scanner.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.walker.set_limits(limits);
+    }
+
     /// Reads one complete element as a document of its own (RFC 7395 §3.3.3).
     ///
     /// An XML declaration before it and white space after it are tolerated.

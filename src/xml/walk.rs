@@ -68,6 +68,10 @@ impl Walker {
         }
     }
 
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits.clamped();
+    }
+
     /// Reads `text` as one document; tells `sink` what is in it. Stops at the first fault.
     pub fn walk<S: Sink>(&mut self, text: &str, sink: &mut S) -> Result<(), XmlFault> {
         self.namespaces.clear();
