@@ -1,5 +1,6 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
 
+pub mod driver;
 pub mod forwarded;
 pub mod listener;
 pub mod peer;

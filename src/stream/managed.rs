@@ -19,7 +19,7 @@ impl Stream {
             Input::Resume { .. } => self.element(write::sm_failed("unexpected-request", None)),
             Input::Inactive(inactive) => self.events.push_back(Event::Inactive(inactive)),
             // RFC 6120 §4.9.1: an error of the peer ends the stream.
-            Input::Error => self.on_close(now),
+            Input::Error => self.on_close(),
             Input::Auth { .. } | Input::Response { .. } | Input::Abort => {
                 self.fail(now, StreamFault::UnsupportedStanzaType); // RFC 6120 §6.4.6
             }
@@ -161,7 +161,7 @@ impl Stream {
             let h = sm.tell();
             self.transmits.push_back(Transmit::Element(write::ack(h)));
         }
-        if due(sm.answer_deadline(&options.sm)) {
+        if !bound.routing && due(sm.answer_deadline(&options.sm)) {
             return self.fail(now, StreamFault::AckTimeout);
         }
         if due(sm.request_deadline(&options.sm)) {
@@ -173,9 +173,12 @@ impl Stream {
         let options = self.options.load();
         let State::Bound(bound) = &self.state else { return None };
         let sm = bound.sm.as_ref()?;
+        // While the backend has a stanza in hand nothing is read, so no answer can come; and the
+        // session may only be let go when `h` is right.
+        let answer = if bound.routing { None } else { sm.answer_deadline(&options.sm) };
         [
             sm.untold_deadline(&options.sm),
-            sm.answer_deadline(&options.sm),
+            answer,
             sm.request_deadline(&options.sm),
         ]
         .into_iter()

@@ -29,7 +29,7 @@ pub use fault::{Condition, StreamFault};
 pub use options::{SharedOptions, StreamOptions};
 pub use sm::{Sm, SmOptions};
 pub use unacked::{HandledCountTooHigh, UnackedQueue};
-pub use write::CLOSE;
+pub use write::{CLOSE, open};
 
 use crate::auth::{Mechanism, Offer, SaslFailure};
 use crate::stanza::address::{BareJid, FullJid};
@@ -84,8 +84,8 @@ pub enum Transmit {
     Element(ByteString),
     /// `<stream:error/>`; a [`Transmit::Close`] follows.
     Error(ByteString),
-    /// The end of the stream: `<close/>`, or `type='terminate'`.
-    Close,
+    /// The end of the stream: `<close/>`, or `type='terminate'`; with the fault, if it is for one.
+    Close(Option<StreamFault>),
 }
 
 /// What the backend is to do.
@@ -382,9 +382,9 @@ impl Stream {
         };
         match (&self.state, input) {
             // RFC 6120 §4.4: after our close only the client's close counts.
-            (State::Closing { .. }, Input::Close) => self.on_close(now),
+            (State::Closing { .. }, Input::Close) => self.on_close(),
             (State::Closing { .. } | State::Closed { .. }, _) => {}
-            (_, Input::Close) => self.on_close(now),
+            (_, Input::Close) => self.on_close(),
             (State::Opening | State::Reopening { .. }, Input::Open(open)) => self.on_open(now, &open),
             (_, Input::Open(_)) => self.fail(now, StreamFault::UnexpectedOpen),
             // RFC 7395 §3.4: nothing before <open/>; RFC 6120 §6.4.6: nor between success and it.
@@ -439,7 +439,7 @@ impl Stream {
     }
 
     /// The client closes the stream (RFC 7395 §3.6).
-    pub fn on_close(&mut self, now: Instant) {
+    pub fn on_close(&mut self) {
         match self.take_state() {
             State::Closing { finish, .. } | State::Closed { finish } => {
                 self.state = State::Closed { finish };
@@ -448,8 +448,7 @@ impl Stream {
                 if !self.opened {
                     self.send_open();
                 }
-                self.transmits.push_back(Transmit::Close);
-                let _ = now;
+                self.transmits.push_back(Transmit::Close(None));
                 self.state = State::Closed { finish: ended(state, true, false) };
             }
         }
@@ -464,7 +463,7 @@ impl Stream {
             self.send_open(); // RFC 7395 §3.5: an error needs an open stream to stand in
         }
         self.transmits.push_back(Transmit::Error(write::stream_error(&fault)));
-        self.transmits.push_back(Transmit::Close);
+        self.transmits.push_back(Transmit::Close(Some(fault.clone())));
         let keeps_session = fault.keeps_session();
         self.events.push_back(Event::Notice(Notice::Fault(fault)));
         let state = self.take_state();
@@ -512,7 +511,7 @@ impl Stream {
     pub fn on_timeout(&mut self, now: Instant) {
         if let State::Closing { until, .. } = &self.state {
             if *until <= now {
-                self.on_close(now);
+                self.on_close();
             }
             return;
         }
