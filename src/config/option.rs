@@ -1,6 +1,8 @@
 //! What an option is, and the macro that declares them.
 
-use super::kinds::{Given, Kind};
+use std::sync::Arc;
+
+use super::kinds::{Given, Kind, quoted};
 
 /// When a changed option takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +39,16 @@ pub(crate) struct Opt<S> {
     pub default: Option<String>,
     /// A TOML value to show where there is no default.
     pub example: Option<String>,
+    /// The TOML value that says that it is absent, if it may be.
+    pub absent: Option<String>,
     pub effect: Effect,
     set: Setter<S>,
     get: Getter<S>,
+    copy: Copier<S>,
 }
 
 type Setter<S> = Box<dyn Fn(&mut S, Given<'_>) -> Result<(), String> + Send + Sync>;
+type Copier<S> = Box<dyn Fn(&S, &mut S) + Send + Sync>;
 type Getter<S> = Box<dyn Fn(&S) -> Option<String> + Send + Sync>;
 
 impl<S: Default + 'static> Opt<S> {
@@ -53,13 +59,15 @@ impl<S: Default + 'static> Opt<S> {
         write: fn(&mut S) -> &mut K::Value,
     ) -> Self {
         let (type_name, allowed, example) = (kind.type_name(), kind.allowed(), kind.example());
-        let kind = std::sync::Arc::new(kind);
+        let absent = kind.absent().map(quoted);
+        let kind = Arc::new(kind);
         let setter = kind.clone();
         let set: Setter<S> = Box::new(move |section, given| {
             *write(section) = setter.read(given)?;
             Ok(())
         });
         let get: Getter<S> = Box::new(move |section| kind.write(read(section)));
+        let copy: Copier<S> = Box::new(move |from, to| write(to).clone_from(read(from)));
         let default = get(&S::default());
         Self {
             key,
@@ -68,9 +76,11 @@ impl<S: Default + 'static> Opt<S> {
             allowed,
             default,
             example,
+            absent,
             effect,
             set,
             get,
+            copy,
         }
     }
 
@@ -80,29 +90,19 @@ impl<S: Default + 'static> Opt<S> {
         read: fn(&R) -> &S,
         write: fn(&mut R) -> &mut S,
     ) -> Opt<R> {
-        let Self {
-            key,
-            doc,
-            type_name,
-            allowed,
-            default,
-            example,
-            effect,
-            set,
-            get,
-        } = self;
-        let set: Setter<R> = Box::new(move |root, given| set(write(root), given));
-        let get: Getter<R> = Box::new(move |root| get(read(root)));
+        let Self { set, get, copy, .. } = self;
         Opt {
-            key,
-            doc,
-            type_name,
-            allowed,
-            default,
-            example,
-            effect,
-            set,
-            get,
+            set: Box::new(move |root, given| set(write(root), given)),
+            get: Box::new(move |root| get(read(root))),
+            copy: Box::new(move |from, to| copy(read(from), write(to))),
+            key: self.key,
+            doc: self.doc,
+            type_name: self.type_name,
+            allowed: self.allowed,
+            default: self.default,
+            example: self.example,
+            absent: self.absent,
+            effect: self.effect,
         }
     }
 }
@@ -120,6 +120,11 @@ impl<S> Opt<S> {
     /// The value as TOML, or none if the option is absent.
     pub fn get(&self, section: &S) -> Option<String> {
         (self.get)(section)
+    }
+
+    /// Gives the value of `from` to `to`.
+    pub fn copy(&self, from: &S, to: &mut S) {
+        (self.copy)(from, to);
     }
 
     /// The key without its section.

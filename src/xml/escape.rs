@@ -24,36 +24,40 @@ pub fn escape_attribute(value: &str) -> Cow<'_, str> {
 }
 
 fn escape(text: &str, special: impl Fn(u8) -> bool) -> Cow<'_, str> {
-    let escapes = |byte| special(byte) || is_dubious(byte);
-    let Some(first) = text.bytes().position(escapes) else {
-        return Cow::Borrowed(text);
-    };
-    let mut written = String::with_capacity(text.len() + ESCAPE_ROOM_BYTES);
-    written.push_str(&text[..floor(text, first)]);
-    for c in text[floor(text, first)..].chars() {
-        match u8::try_from(c) {
-            Ok(byte) if byte.is_ascii() && escapes(byte) => push_escaped(&mut written, c),
-            _ => written.push(if is_allowed(c) {
-                c
-            } else {
-                char::REPLACEMENT_CHARACTER
-            }),
+    // Each of these bytes begins a character.
+    let stops = |byte| special(byte) || may_begin_forbidden(byte) || byte == b'\r';
+    let mut written = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.bytes().position(stops) {
+        let (plain, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        if written.is_empty() {
+            written.reserve(text.len() + ESCAPE_ROOM_BYTES);
         }
+        written.push_str(plain);
+        let mut chars = after.chars();
+        chars
+            .next()
+            .into_iter()
+            .for_each(|c| push_escaped(&mut written, c, &special));
+        rest = chars.as_str();
     }
+    if written.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    written.push_str(rest);
     Cow::Owned(written)
 }
 
-/// Bytes that a forbidden character may hold, and CR.
-fn is_dubious(byte: u8) -> bool {
+/// Control characters but tab and LF; the first byte of U+FFFE and U+FFFF, and of much else.
+fn may_begin_forbidden(byte: u8) -> bool {
     (byte < 0x20 && byte != b'\t' && byte != b'\n') || byte == 0xEF
 }
 
-fn floor(text: &str, at: usize) -> usize {
-    text.floor_char_boundary(at)
-}
-
-fn push_escaped(written: &mut String, c: char) {
+fn push_escaped(written: &mut String, c: char, special: impl Fn(u8) -> bool) {
     match c {
+        '\r' => written.push_str("&#13;"),
+        c if !is_allowed(c) => written.push(char::REPLACEMENT_CHARACTER),
+        c if !c.is_ascii() || !special(c as u8) => written.push(c),
         '<' => written.push_str("&lt;"),
         '>' => written.push_str("&gt;"),
         '&' => written.push_str("&amp;"),
@@ -61,8 +65,7 @@ fn push_escaped(written: &mut String, c: char) {
         '\'' => written.push_str("&apos;"),
         '\t' => written.push_str("&#9;"),
         '\n' => written.push_str("&#10;"),
-        '\r' => written.push_str("&#13;"),
-        _ => written.push(char::REPLACEMENT_CHARACTER),
+        c => written.push(c),
     }
 }
 

@@ -326,8 +326,7 @@ impl<S: Sink> Walk<'_, S> {
 
     fn finish(&self, end: u32) -> Result<(), XmlFault> {
         match (self.depth, self.elements) {
-            (0, 0) => Err(XmlFault::Empty),
-            (0, _) => Ok(()),
+            (0, 1..) => Ok(()),
             _ => Err(XmlFault::Unclosed { at: end }),
         }
     }

@@ -6,7 +6,7 @@ mod text;
 
 pub(crate) use net::{address, networks, origins, public_url};
 pub(crate) use number::{count, size, span, switch, whole_seconds};
-pub(crate) use text::{choice, domains, name, optional, path, url_path};
+pub(crate) use text::{choice, domains, name, only_domain, optional, path, url_path};
 
 use std::path::Path;
 
@@ -76,7 +76,7 @@ pub(crate) struct Given<'a> {
 
 /// How the values of an option are read, checked, described and written.
 pub(crate) trait Kind: Send + Sync + 'static {
-    type Value;
+    type Value: Clone;
 
     /// The name of the type, such as "duration".
     fn type_name(&self) -> String;
@@ -89,6 +89,11 @@ pub(crate) trait Kind: Send + Sync + 'static {
 
     /// The value as TOML, or none if it is absent. What is written is read again.
     fn write(&self, value: &Self::Value) -> Option<String>;
+
+    /// The word for a value that is absent, if it may be.
+    fn absent(&self) -> Option<&'static str> {
+        None
+    }
 
     /// TOML to show where there is no default.
     fn example(&self) -> Option<String> {

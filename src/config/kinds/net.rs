@@ -63,6 +63,10 @@ impl Kind for Networks {
     fn write(&self, value: &Vec<IpNet>) -> Option<String> {
         Some(quoted_list(value.iter().map(IpNet::to_string)))
     }
+
+    fn example(&self) -> Option<String> {
+        Some(quoted_list(["127.0.0.0/8", "::1"]))
+    }
 }
 
 fn read_network(text: &str) -> Result<IpNet, String> {

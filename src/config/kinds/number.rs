@@ -88,7 +88,7 @@ impl Kind for Size {
     type Value = usize;
 
     fn type_name(&self) -> String {
-        "size".into()
+        "size in bytes".into()
     }
 
     fn allowed(&self) -> String {

@@ -62,13 +62,17 @@ impl<K: Kind> Kind for Maybe<K> {
 
     fn read(&self, given: Given<'_>) -> Result<Self::Value, String> {
         match given.raw.text() {
-            Some("none") => Ok(None),
+            Some(text) if Some(text) == self.absent() => Ok(None),
             _ => self.kind.read(given).map(Some),
         }
     }
 
     fn write(&self, value: &Self::Value) -> Option<String> {
         self.kind.write(value.as_ref()?)
+    }
+
+    fn absent(&self) -> Option<&'static str> {
+        Some("none")
     }
 
     fn example(&self) -> Option<String> {
@@ -146,8 +150,44 @@ impl Kind for Domains {
         }
     }
 
+    /// A list of one is written as `domain`.
     fn write(&self, value: &Vec<String>) -> Option<String> {
-        Some(quoted_list(value))
+        (value.len() > 1).then(|| quoted_list(value))
+    }
+
+    fn example(&self) -> Option<String> {
+        Some(quoted_list(["example.org", "example.net"]))
+    }
+}
+
+/// A single domain, which stands for a list of one.
+pub(crate) fn only_domain() -> OnlyDomain {
+    OnlyDomain
+}
+
+pub(crate) struct OnlyDomain;
+
+impl Kind for OnlyDomain {
+    type Value = Vec<String>;
+
+    fn type_name(&self) -> String {
+        "domain".into()
+    }
+
+    fn allowed(&self) -> String {
+        "a domain name".into()
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<Vec<String>, String> {
+        let text = given.raw.text().ok_or("is not a domain name")?;
+        read_domain(text).map(|domain| vec![domain])
+    }
+
+    fn write(&self, value: &Vec<String>) -> Option<String> {
+        match value.as_slice() {
+            [domain] => Some(quoted(domain)),
+            _ => None,
+        }
     }
 }
 

@@ -15,8 +15,8 @@ pub use transport::{Bosh, Endpoint, Ws};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kinds::{domains, optional, path, public_url, span};
-use super::option::section;
+use super::kinds::{domains, only_domain, optional, path, public_url, span};
+use super::option::{Effect, Opt, section};
 use super::public_url::PublicUrl;
 use super::units::{minutes, seconds};
 
@@ -24,7 +24,7 @@ section! {
     /// Who the server is, and where it keeps its things.
     Config in "" {
         /// The XMPP domains that the server answers for. The first one is the one that pages and
-        /// clients are given when they name none. `domain = "example.org"` is short for a list of one.
+        /// clients are given when they name none.
         domains: Vec<String> = vec!["localhost".to_owned()], domains(), Restart;
 
         /// The URL under which browsers reach the server, also when a proxy stands in front. All that
@@ -57,4 +57,16 @@ section! {
         /// The `[[endpoint]]` tables: the WebSocket paths, at least one, no path or name twice.
         endpoints: Vec<Endpoint> = vec![Endpoint::default()];
     }
+}
+
+/// `domain`: another way to write `domains`, so it has no field of its own.
+pub(super) fn domain_option() -> Opt<Config> {
+    let doc =
+        &["The XMPP domain that the server answers for; short for a list of one in `domains`."];
+    Opt::declare(
+        ("domain", doc, Effect::Restart),
+        only_domain(),
+        |config| &config.domains,
+        |config| &mut config.domains,
+    )
 }
