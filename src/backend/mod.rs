@@ -9,7 +9,7 @@ pub mod local;
 use crate::auth::{ChannelBinding, Mechanism, Offer, SaslFailure};
 use crate::sessions::{Ending, Session};
 use crate::stanza::address::BareJid;
-use crate::stanza::{Stanza, StanzaError};
+use crate::stanza::{ByteString, Stanza, StanzaError};
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -92,13 +92,6 @@ pub enum Routed {
 ///
 /// Methods that return a value are called from a task that carries a stream: they must not block.
 pub trait Backend: Send + Sync + 'static {
-    /// Whether this domain is served (RFC 6120 §4.9.3.6 otherwise). `domain` is what the client
-    /// wrote. Returns its canonical form.
-    fn host(&self, domain: &str) -> Option<Arc<str>>;
-
-    /// The domain for a client that names none.
-    fn default_host(&self) -> Arc<str>;
-
     /// The mechanisms and channel bindings that this link is offered.
     fn offer(&self, connection: &Connection) -> Arc<Offer>;
 
@@ -109,6 +102,15 @@ pub trait Backend: Send + Sync + 'static {
         host: &Arc<str>,
         mechanism: Mechanism,
     ) -> Box<dyn SaslExchange>;
+
+    /// Answers a request of XEP-0077 from a client that has not logged in; called only where
+    /// registration is allowed. Returns an iq.
+    fn register(
+        &self,
+        connection: &Arc<Connection>,
+        host: &Arc<str>,
+        request: ByteString,
+    ) -> BoxFuture<ByteString>;
 
     /// Binds a resource: the one asked for, or one of our making (RFC 6120 §7).
     ///

@@ -1,1 +1,32 @@
-//! Options.
+//! Options, as the operator meets them.
+//!
+//! Each is declared once, in `sections`: key, type, default, range, effect, text. From
+//! that come the struct, the parsing, the checks, the reference and the sample file.
+
+mod addresses;
+mod checks;
+mod error;
+mod kinds;
+mod layers;
+mod load;
+mod option;
+mod public_url;
+mod reference;
+mod reload;
+mod sections;
+mod types;
+mod units;
+
+pub use addresses::BOSH_PATH;
+pub use error::{ConfigError, ConfigErrors, Origin, Problem};
+pub use layers::Sources;
+pub use option::Effect;
+pub use public_url::PublicUrl;
+pub use reference::{Format, reference, show};
+pub use sections::{
+    Auth, Bosh, Config, Endpoint, Limits, Listen, Log, Registration, Sm, Tls, Web, Ws,
+};
+pub use types::{Durability, LogFormat, LogLevel, Origins, PlainPolicy};
+
+#[cfg(test)]
+mod tests;

@@ -172,10 +172,10 @@ impl Sessions {
                 Some(session) if session.account() == account => session,
                 _ => return Err(self.claim_error(id, account)),
             };
-            let mut let_go = std::pin::pin!(session.let_go.notified());
+            let mut let_go = Box::pin(session.let_go.notified());
             let_go.as_mut().enable();
             match self.take(&session) {
-                Take::Taken(sm) => return Ok(Claimed { session, sm }),
+                Take::Taken(sm) => return Ok(Claimed { session: session.clone(), sm }),
                 Take::Over => return Err(self.claim_error(id, account)),
                 Take::Attached => session.command(Command::HandOver),
             }

@@ -146,6 +146,10 @@ pub struct Stanza {
     pub text: ByteString,
 }
 
+/// For what this server wrote or let in under the limits of that day.
+const OWN_LIMITS: crate::xml::Limits =
+    crate::xml::Limits { depth: u16::MAX, attributes: 256, namespaces: 64, elements: u32::MAX };
+
 /// A stanza that is refused before it is routed, with what an error reply needs.
 #[derive(Debug)]
 pub struct Refused {
@@ -184,7 +188,7 @@ impl Stanza {
 
     /// Reads a stanza that this server wrote or stored. Returns `None` for what is none.
     pub fn of_server(text: ByteString) -> Option<Self> {
-        let mut scanner = crate::xml::Scanner::new(crate::xml::Limits::generous());
+        let mut scanner = crate::xml::Scanner::new(OWN_LIMITS);
         let frame = scanner.scan(&text).ok()?;
         let from = address::parse(&frame.attribute("from")?).ok()?;
         let element = match frame.name() {
@@ -205,7 +209,7 @@ impl Stanza {
     /// Cost: one copy of the text.
     #[must_use]
     pub fn addressed_to(&self, to: &Jid) -> Self {
-        let mut scanner = crate::xml::Scanner::new(crate::xml::Limits::generous());
+        let mut scanner = crate::xml::Scanner::new(OWN_LIMITS);
         let text = match scanner.scan(&self.text) {
             Ok(frame) => restamp(&frame, self.kind.element(), self.from.as_str(), Some(to.as_str())),
             Err(_) => self.text.clone(),
@@ -292,10 +296,10 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
 
     fn payload(&self, kind: Kind) -> Option<Payload> {
         let Kind::Iq(IqType::Get | IqType::Set) = kind else { return None };
-        let child = self.frame.children().first()?;
+        let child = self.frame.children().next()?;
         Some(Payload {
-            name: child.name(self.frame).into(),
-            namespace: child.namespace(self.frame).into(),
+            name: child.name().into(),
+            namespace: child.namespace().into(),
         })
     }
 
@@ -303,7 +307,7 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
         let mut marks = Marks::default();
         if let Kind::Message(_) = kind {
             for child in self.frame.children() {
-                mark(&mut marks, child.name(self.frame), &child.namespace(self.frame));
+                mark(&mut marks, child.name(), &child.namespace());
             }
         }
         marks
@@ -381,7 +385,7 @@ fn restamp(frame: &Frame<'_, '_>, element: &str, from: &str, to: Option<&str>) -
             || (attribute.name() == "to" && to.is_some());
         if !replaced {
             text.push(' ');
-            text.push_str(attribute.text());
+            text.push_str(attribute.span().of(frame.text()));
         }
     }
     if frame.is_empty_element() {

@@ -14,20 +14,30 @@ pub struct SmOptions {
     pub enabled: bool,
     /// `sm.unsolicited_ack_frequency`: an `<a/>` after every Nth handled stanza; 0 is off.
     pub unsolicited_ack_frequency: u32,
-    /// `sm.unsolicited_ack_delay`: how long a handled stanza waits for its unsolicited `<a/>`.
+    /// `sm.unsolicited_ack_delay`: how long a handled stanza waits for its unsolicited `<a/>`;
+    /// zero: for as long as it takes.
     pub unsolicited_ack_delay: std::time::Duration,
-    /// `sm.ack_request_frequency`: an `<r/>` after every Nth stanza sent.
+    /// `sm.ack_request_frequency`: an `<r/>` after every Nth stanza sent; 0: by time alone.
     pub ack_request_frequency: u32,
-    /// `sm.ack_request_delay`: how long a sent stanza waits for its `<r/>`.
+    /// `sm.ack_request_delay`: how long a sent stanza waits for its `<r/>`; zero: by number alone.
     pub ack_request_delay: std::time::Duration,
     /// `sm.ack_timeout`: an `<r/>` unanswered for so long means that the link is dead.
     pub ack_timeout: std::time::Duration,
     /// `sm.resume_timeout`: how long a session hibernates.
     pub resume_timeout: std::time::Duration,
+    /// `sm.max_hibernating_per_user`
+    pub max_hibernating_per_user: usize,
     /// `sm.max_unacked`: stanzas in the unacked queue; at the bound nothing more is sent.
     pub max_unacked: usize,
     /// `sm.debug_first_h`: where both counters begin; 0, but for tests of the wrap.
     pub first_h: u32,
+}
+
+impl SmOptions {
+    /// Whether sessions may be resumed at all.
+    pub fn resumable(&self) -> bool {
+        !self.resume_timeout.is_zero() && self.max_hibernating_per_user > 0
+    }
 }
 
 /// The stream management of one session.
@@ -116,7 +126,8 @@ impl Sm {
 
     /// When the unsolicited `<a/>` of a lone stanza is due.
     pub(super) fn untold_deadline(&self, options: &SmOptions) -> Option<Instant> {
-        if options.unsolicited_ack_frequency == 0 || self.told == self.handled {
+        let off = options.unsolicited_ack_frequency == 0 || options.unsolicited_ack_delay.is_zero();
+        if off || self.told == self.handled {
             return None;
         }
         Some(self.untold_since? + options.unsolicited_ack_delay)
@@ -138,7 +149,8 @@ impl Sm {
     /// One request at a time: a client that is behind is not asked again before it answers.
     fn request_is_due(&self, options: &SmOptions) -> bool {
         self.requested_at.is_none()
-            && (self.unrequested >= options.ack_request_frequency.max(1)
+            && ((options.ack_request_frequency != 0
+                && self.unrequested >= options.ack_request_frequency)
                 || (self.unrequested > 0 && !self.has_room(options)))
     }
 
@@ -151,7 +163,7 @@ impl Sm {
 
     /// When the `<r/>` for a lone stanza is due.
     pub(super) fn request_deadline(&self, options: &SmOptions) -> Option<Instant> {
-        if self.requested_at.is_some() {
+        if self.requested_at.is_some() || options.ack_request_delay.is_zero() {
             return None;
         }
         Some(self.unrequested_since? + options.ack_request_delay)

@@ -1,0 +1,163 @@
+//! Addresses, networks, URLs and origins.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ipnet::IpNet;
+
+use super::{Given, Kind, Raw, quoted, quoted_list};
+use crate::config::public_url::PublicUrl;
+use crate::config::types::Origins;
+
+/// Where to listen.
+pub(crate) fn address() -> Address {
+    Address
+}
+
+pub(crate) struct Address;
+
+impl Kind for Address {
+    type Value = SocketAddr;
+
+    fn type_name(&self) -> String {
+        "address".into()
+    }
+
+    fn allowed(&self) -> String {
+        "IP address and port, as \"127.0.0.1:5280\" or \"[::]:5280\"".into()
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<SocketAddr, String> {
+        let text = given.raw.text().unwrap_or_default();
+        text.parse()
+            .map_err(|_| "is not an IP address with a port".into())
+    }
+
+    fn write(&self, value: &SocketAddr) -> Option<String> {
+        Some(quoted(&value.to_string()))
+    }
+}
+
+/// Networks, each in CIDR form or a single address.
+pub(crate) fn networks() -> Networks {
+    Networks
+}
+
+pub(crate) struct Networks;
+
+impl Kind for Networks {
+    type Value = Vec<IpNet>;
+
+    fn type_name(&self) -> String {
+        "list of networks".into()
+    }
+
+    fn allowed(&self) -> String {
+        "addresses and CIDR networks, as [\"127.0.0.0/8\", \"::1\"]".into()
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<Vec<IpNet>, String> {
+        let texts = given.raw.texts().ok_or("is not a list of networks")?;
+        texts.into_iter().map(read_network).collect()
+    }
+
+    fn write(&self, value: &Vec<IpNet>) -> Option<String> {
+        Some(quoted_list(value.iter().map(IpNet::to_string)))
+    }
+
+    fn example(&self) -> Option<String> {
+        Some(quoted_list(["127.0.0.0/8", "::1"]))
+    }
+}
+
+fn read_network(text: &str) -> Result<IpNet, String> {
+    let single = text.parse::<IpAddr>().map(IpNet::from);
+    let network = single.or_else(|_| text.parse::<IpNet>());
+    let network = network.map_err(|_| format!("has {text:?}, which is not a network"))?;
+    Ok(network.trunc())
+}
+
+/// The URL under which browsers reach the server.
+pub(crate) fn public_url() -> Public {
+    Public
+}
+
+pub(crate) struct Public;
+
+impl Kind for Public {
+    type Value = PublicUrl;
+
+    fn type_name(&self) -> String {
+        "URL".into()
+    }
+
+    fn allowed(&self) -> String {
+        "https:// or http://, a host, and if need be a port and a path".into()
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<PublicUrl, String> {
+        PublicUrl::parse(given.raw.text().unwrap_or_default())
+    }
+
+    fn write(&self, value: &PublicUrl) -> Option<String> {
+        Some(quoted(&value.to_string()))
+    }
+}
+
+/// Which pages may open a stream.
+pub(crate) fn origins() -> AllowedOrigins {
+    AllowedOrigins
+}
+
+pub(crate) struct AllowedOrigins;
+
+const SAME_ORIGIN: &str = "same-origin";
+const ANY: &str = "*";
+
+impl Kind for AllowedOrigins {
+    type Value = Origins;
+
+    fn type_name(&self) -> String {
+        "list of origins".into()
+    }
+
+    fn allowed(&self) -> String {
+        "\"same-origin\", \"*\", or origins as [\"https://app.example.org\"]".into()
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<Origins, String> {
+        match given.raw {
+            Raw::Text(word) | Raw::Word(word) if word == SAME_ORIGIN => Ok(Origins::SameOrigin),
+            raw => read_origins(&raw.texts().ok_or("is not a list of origins")?),
+        }
+    }
+
+    fn write(&self, value: &Origins) -> Option<String> {
+        Some(match value {
+            Origins::SameOrigin => quoted(SAME_ORIGIN),
+            Origins::Any => quoted(ANY),
+            Origins::List(origins) => quoted_list(origins),
+        })
+    }
+}
+
+fn read_origins(texts: &[&str]) -> Result<Origins, String> {
+    if texts == [ANY] {
+        return Ok(Origins::Any);
+    }
+    texts
+        .iter()
+        .map(|text| read_origin(text))
+        .collect::<Result<_, _>>()
+        .map(Origins::List)
+}
+
+fn read_origin(text: &str) -> Result<String, String> {
+    let url = PublicUrl::parse(text).map_err(|why| format!("has {text:?}, which {why}"))?;
+    if url.to_string() == url.origin() {
+        Ok(url.origin())
+    } else {
+        Err(format!(
+            "has {text:?}, which has more than scheme, host and port"
+        ))
+    }
+}

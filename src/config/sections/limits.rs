@@ -1,0 +1,59 @@
+//! `[limits]`.
+
+use std::time::Duration;
+
+use crate::config::kinds::{count, size, span};
+use crate::config::option::section;
+use crate::config::units::{KIB, MIB, minutes, seconds};
+
+section! {
+    /// Bounds, and what happens at each.
+    Limits in "limits." {
+        /// The longest stanza, as the bytes of its XML. It is announced to clients (XEP-0478). A
+        /// longer one ends the stream with `policy-violation`. RFC 6120 §13.12 allows no server less
+        /// than 10000.
+        max_stanza_bytes: usize = 256 * KIB, size(10_000..=64 * MIB), NewStreams;
+
+        /// The same before login. It bounds what a stranger can make the server hold.
+        max_stanza_bytes_before_auth: usize = 10 * KIB, size(2 * KIB..=MIB), NewStreams;
+
+        /// How deep elements may stand in each other. Deeper ones end the stream with
+        /// `policy-violation`.
+        max_depth: usize = 64, count(8..=1024, "levels"), NewStreams;
+
+        /// How many attributes an element may have, namespace declarations among them. More end the
+        /// stream with `policy-violation`.
+        max_attributes: usize = 64, count(16..=1024, "attributes"), NewStreams;
+
+        /// How many sessions an account may have, hibernating ones among them. At this bound the
+        /// oldest hibernating one ends; if there is none, the new one is refused with
+        /// `resource-constraint`.
+        sessions_per_user: usize = 20, count(1..=10_000, "sessions"), NewStreams;
+
+        /// How many stanzas may wait for a client that reads slowly. At this bound whoever sends to
+        /// it is read more slowly, too.
+        send_queue: usize = 256, count(16..=100_000, "stanzas"), NewStreams;
+
+        /// The same in bytes; whichever bound is met first counts.
+        send_queue_bytes: usize = 4 * MIB, size(64 * KIB..=1024 * MIB), NewStreams;
+
+        /// How long a client may take from its connection to its login. Then its stream ends with
+        /// `connection-timeout`.
+        login_timeout: Duration = seconds(30), span(seconds(1)..=minutes(10)), NewStreams;
+
+        /// How long a client may take to send the head of an HTTP request. Then its connection is
+        /// closed.
+        header_timeout: Duration = seconds(10), span(seconds(1)..=minutes(5)), Restart;
+
+        /// How many connections may be open on all ports. Further ones get 503 and are closed. The
+        /// limit of open files of the process has to be higher.
+        connections: usize = 10_000, count(1..=1_000_000, "connections"), Restart;
+
+        /// How many contacts an account may have. A further one is refused with `not-allowed`.
+        roster_items: usize = 1000, count(1..=100_000, "contacts"), NewStreams;
+
+        /// How many messages are kept for an account that is not there. The sender of a further one
+        /// gets `service-unavailable`.
+        offline_messages: usize = 1000, count(0..=1_000_000, "messages"), NewStreams;
+    }
+}

@@ -1,0 +1,49 @@
+//! `[listen]` and `[tls]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use crate::config::kinds::{address, networks, optional, path, switch};
+use crate::config::option::section;
+
+section! {
+    /// Where the server listens. 5280 is the port registered for XMPP over BOSH.
+    Listen in "listen." {
+        /// WebSocket, BOSH and the page without TLS: for browsers on this machine and for a proxy
+        /// that ends TLS. The default is out of reach of other machines.
+        plain: Option<SocketAddr> = Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 5280))),
+            optional(address(), "\"127.0.0.1:5280\""), Restart;
+
+        /// The same with TLS; see `[tls]` for the certificate.
+        tls: Option<SocketAddr> = None, optional(address(), "\"[::]:5281\""), Restart;
+
+        /// `/healthz` and `/readyz`. It asks for no password: keep it on loopback or behind a
+        /// firewall.
+        admin: Option<SocketAddr> = None, optional(address(), "\"127.0.0.1:5290\""), Restart;
+
+        /// The proxies that are believed when they name the client, by `Forwarded`,
+        /// `X-Forwarded-For`, `X-Forwarded-Proto` or the PROXY protocol. Whoever is listed here can
+        /// pass for any address and for a link with TLS; anybody else's headers are not read.
+        trusted_proxies: Vec<IpNet> = Vec::new(), networks(), Restart;
+    }
+}
+
+section! {
+    /// The certificate of `listen.tls`. TLS 1.2 and 1.3.
+    Tls in "tls." {
+        /// The certificate and those that lead to its issuer, in PEM. The file is read again on
+        /// SIGHUP, and a bad one then leaves the old one in place. If it is absent the server makes a
+        /// self-signed certificate and keeps it in `state_dir`.
+        cert: Option<PathBuf> = None, optional(path(), "\"fullchain.pem\""), Restart;
+
+        /// The private key, in PEM: PKCS#8, PKCS#1 or SEC1, without a passphrase. It is read again
+        /// together with `tls.cert`, and looked for in that same file if this option is absent.
+        key: Option<PathBuf> = None, optional(path(), "\"privkey.pem\""), Restart;
+
+        /// Whether a self-signed certificate will do. If not, `listen.tls` without `tls.cert` is an
+        /// error at the start and not a warning in every browser.
+        self_signed: bool = true, switch(), Restart;
+    }
+}

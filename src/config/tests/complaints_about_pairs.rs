@@ -1,0 +1,108 @@
+//! Values that do not go together.
+
+use super::*;
+
+#[test]
+fn an_idle_timeout_has_to_be_longer_than_the_ping_interval() {
+    let found = complaints(load_file("[ws]\nidle_timeout = '20s'\n"));
+    assert_eq!(found.len(), 1);
+    let place =
+        "stanzad.toml:2: ws.idle_timeout (20s) has to be longer than ws.ping_interval (25s)";
+    assert!(found[0].starts_with(place), "{}", found[0]);
+}
+
+#[test]
+fn the_layer_that_was_read_last_is_to_blame() {
+    let (_dir, path) = file("[ws]\nidle_timeout = '40s'");
+    let set = vec!["ws.ping_interval=40s".to_owned()];
+    let found = complaints(Config::load(&Sources {
+        file: Some(path),
+        set,
+        ..Sources::default()
+    }));
+    assert!(
+        found[0].starts_with("--set: ws.idle_timeout (40s)"),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn domain_and_domains_in_one_file_are_an_error() {
+    let found = complaints(load_file("domain = 'a.example'\ndomains = ['b.example']"));
+    assert!(
+        found[0].starts_with("stanzad.toml:2: domain and domains"),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn one_path_with_and_without_its_slash_is_the_same_path() {
+    let text = "[[endpoint]]\nname = 'a'\npath = '/ws'\n[[endpoint]]\nname = 'b'\npath = '/ws/'\n";
+    let found = complaints(load_file(text));
+    assert!(
+        found[0].starts_with("stanzad.toml:6: endpoints 0 and 1"),
+        "{}",
+        found[0]
+    );
+}
+
+#[test]
+fn an_endpoint_does_not_stand_where_something_else_is_served() {
+    for path in ["/http-bind/", "/client/ws", "/.well-known/ws"] {
+        assert!(
+            load_set(&[&format!("endpoint.0.path={path}")]).is_err(),
+            "{path}"
+        );
+    }
+}
+
+#[test]
+fn values_that_do_not_go_together_are_each_an_error() {
+    let pairs: [&[&str]; 10] = [
+        &["listen.plain=none"],
+        &["listen.tls=127.0.0.1:5280"],
+        &["ws.enabled=false", "bosh.enabled=false"],
+        &["tls.key=key.pem"],
+        &["listen.tls=[::]:5281", "tls.self_signed=false"],
+        &[
+            "limits.max_stanza_bytes=10000",
+            "limits.max_stanza_bytes_before_auth=20000",
+        ],
+        &[
+            "limits.max_stanza_bytes=1MiB",
+            "limits.send_queue_bytes=512KiB",
+        ],
+        &["sm.ack_request_frequency=0", "sm.ack_request_delay=0s"],
+        &["sm.ack_request_frequency=10", "sm.max_unacked=10"],
+        &["endpoint=[]"],
+    ];
+    for pair in pairs {
+        let errors = load_set(pair).expect_err(&pair.join(" "));
+        assert_eq!(errors.0.len(), 1, "{errors}");
+        assert_eq!(errors.0[0].origin, Origin::Set);
+    }
+}
+
+#[test]
+fn port_zero_may_stand_at_every_listener() {
+    let ports = [
+        "listen.plain=127.0.0.1:0",
+        "listen.tls=127.0.0.1:0",
+        "listen.admin=127.0.0.1:0",
+    ];
+    assert!(load_set(&ports).is_ok());
+}
+
+#[test]
+fn the_defaults_go_together_and_deserve_no_warning() {
+    assert!(Config::load(&Sources::default()).is_ok());
+    assert_eq!(Config::default().warnings(), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_allowed_and_rarely_meant_is_a_warning() {
+    let config = load_set(&["endpoint.0.origins=*", "listen.admin=0.0.0.0:5290"]).unwrap();
+    assert_eq!(config.warnings().len(), 2);
+}

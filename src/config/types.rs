@@ -1,0 +1,103 @@
+//! The values that options choose between.
+
+/// One of a few words.
+pub(crate) trait Choice: Copy + PartialEq + Send + Sync + 'static {
+    /// Every value with the word that the operator writes for it.
+    const WORDS: &'static [(&'static str, Self)];
+
+    fn word(self) -> &'static str {
+        Self::WORDS
+            .iter()
+            .find(|(_, value)| *value == self)
+            .map_or("", |(word, _)| word)
+    }
+}
+
+macro_rules! choices {
+    (
+        $(#[$about:meta])+
+        $name:ident {
+            $( $(#[$doc:meta])+ $variant:ident = $word:literal, )+
+        }
+    ) => {
+        $(#[$about])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $( $(#[$doc])+ $variant, )+
+        }
+
+        impl Choice for $name {
+            const WORDS: &'static [(&'static str, Self)] = &[$(($word, Self::$variant)),+];
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.word())
+            }
+        }
+    };
+}
+
+choices! {
+    /// What of a session outlives what (`sm.durability`).
+    Durability {
+        /// A session lives as long as the process.
+        Memory = "memory",
+        /// A session is to outlive a clean stop.
+        Restart = "restart",
+        /// A session is to outlive `kill -9`.
+        Always = "always",
+    }
+}
+
+choices! {
+    /// Where SASL PLAIN is offered (`auth.plain`).
+    PlainPolicy {
+        /// On private links only: TLS, loopback, or a trusted proxy that says https.
+        Private = "private",
+        /// Nowhere.
+        Never = "never",
+    }
+}
+
+choices! {
+    /// How much is logged (`log.level`).
+    LogLevel {
+        /// What an operator has to mend.
+        Error = "error",
+        /// And what an operator should look at.
+        Warn = "warn",
+        /// And one line for each thing that happens to a session.
+        Info = "info",
+        /// And why decisions fell as they did.
+        Debug = "debug",
+        /// And every step.
+        Trace = "trace",
+    }
+}
+
+choices! {
+    /// How a line of the log looks (`log.format`).
+    LogFormat {
+        /// Human on a terminal, JSON otherwise.
+        Auto = "auto",
+        /// For eyes.
+        Human = "human",
+        /// One JSON object on each line.
+        Json = "json",
+    }
+}
+
+/// Which web pages may open a stream (`endpoint.origins`).
+///
+/// A client that sends no `Origin` is no web page and is not asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origins {
+    /// Pages from the origin of `public_url`.
+    SameOrigin,
+    /// Pages from anywhere.
+    Any,
+    /// Pages from these origins (RFC 6454 §6.2), each `scheme://host` or `scheme://host:port`, in
+    /// lower case and without a default port.
+    List(Vec<String>),
+}

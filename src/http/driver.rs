@@ -1,0 +1,441 @@
+//! What both transports share above the stream: the backend, the session and its mailbox.
+//!
+//! A [`Driver`] moves things between a [`Stream`] and what stands behind it and decides nothing.
+//! The transport calls [`Driver::poll`], writes what [`Driver::poll_transmit`] gives, and feeds
+//! frames while [`Driver::wants_frame`]. At the end it awaits [`Driver::finish`].
+
+use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply};
+use crate::sessions::{ClaimError, Claimed, Command, Delivered, EndReason, Mail, Session, Sessions};
+use crate::stanza::{ByteString, StanzaError};
+use crate::stream::{
+    Event, Finish, Framing, Notice, OpenRequest, Reply, SharedOptions, Stream, StreamFault,
+    Transmit,
+};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+/// How many stanzas leave the mailbox in one go, before the transport writes.
+const MAIL_BATCH: usize = 64;
+
+/// What a driver needs of the server.
+#[derive(Clone)]
+pub struct Rooms {
+    /// Who answers.
+    pub backend: Arc<dyn Backend>,
+    /// Who is here.
+    pub sessions: Arc<Sessions>,
+    /// The options of streams.
+    pub options: SharedOptions,
+}
+
+/// A stream with what stands behind it.
+pub struct Driver {
+    stream: Stream,
+    rooms: Rooms,
+    connection: Arc<Connection>,
+    session: Option<Arc<Session>>,
+    exchange: Option<Box<dyn SaslExchange>>,
+    pending: Option<Pending>,
+    /// A session whose mailbox our client filled over its bound: our client waits for it.
+    pressed: Option<Arc<Session>>,
+    /// An order that waits until the backend is done with the stanza in hand.
+    command: Option<Command>,
+    /// Why this side ended the session, if it did.
+    reason: Option<EndReason>,
+}
+
+/// What the backend was asked and has not answered yet.
+enum Pending {
+    Sasl(BoxFuture<SaslReply>),
+    Register(BoxFuture<ByteString>),
+    Bind(BoxFuture<Result<Arc<Session>, StanzaError>>),
+    Claim(BoxFuture<Result<Claimed, ClaimError>>),
+    Route(BoxFuture<Option<Arc<Session>>>),
+}
+
+impl Driver {
+    /// A driver for a link that is up.
+    pub fn new(rooms: Rooms, connection: Arc<Connection>, framing: Framing) -> Self {
+        let offer = rooms.backend.offer(&connection);
+        let stream =
+            Stream::new(Instant::now(), framing, offer, rooms.options.clone(), random_128_bits);
+        Self {
+            stream,
+            rooms,
+            connection,
+            session: None,
+            exchange: None,
+            pending: None,
+            pressed: None,
+            command: None,
+            reason: None,
+        }
+    }
+
+    /// Whether a frame may be fed: otherwise leave it where it is, and its sender is slowed.
+    pub fn wants_frame(&self) -> bool {
+        self.stream.wants_frame() && self.pending.is_none() && self.pressed.is_none()
+    }
+
+    /// The longest frame that is accepted now, in bytes.
+    pub fn max_frame_bytes(&self) -> usize {
+        self.stream.max_frame_bytes()
+    }
+
+    /// Whether the client has logged in.
+    pub fn is_authenticated(&self) -> bool {
+        self.stream.is_authenticated()
+    }
+
+    /// Whether both sides have closed the stream.
+    pub fn is_over(&self) -> bool {
+        self.stream.is_over()
+    }
+
+    /// Whether our close is out or about to be.
+    pub fn is_closing(&self) -> bool {
+        self.stream.is_closing()
+    }
+
+    /// A frame from the client.
+    pub fn on_frame(&mut self, now: Instant, text: &str) {
+        self.stream.on_frame(now, text);
+        self.on_events(now);
+    }
+
+    /// The client opens or restarts the stream (BOSH).
+    pub fn on_open(&mut self, now: Instant, open: &OpenRequest) {
+        self.stream.on_open(now, open);
+    }
+
+    /// The client closes the stream (BOSH).
+    pub fn on_close(&mut self) {
+        self.stream.on_close();
+    }
+
+    /// The client broke the framing.
+    pub fn on_fault(&mut self, now: Instant, fault: StreamFault) {
+        self.stream.on_fault(now, fault);
+        self.on_events(now);
+    }
+
+    /// This side ends the session: the server stops.
+    pub fn end(&mut self, now: Instant, fault: StreamFault, reason: EndReason) {
+        self.reason.get_or_insert(reason);
+        self.stream.end(now, fault);
+        self.on_events(now);
+    }
+
+    /// When [`Driver::poll`] is to be called again in any case.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.stream.poll_timeout()
+    }
+
+    /// What goes to the client next.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.stream.poll_transmit()
+    }
+
+    /// Moves everything that can move. `writable`: the transport takes more stanzas.
+    ///
+    /// The waker of `cx` is told when there is more to do. Call again after writing what came.
+    pub fn poll(&mut self, cx: &mut Context<'_>, now: Instant, writable: bool) {
+        if self.stream.poll_timeout().is_some_and(|due| due <= now) {
+            self.stream.on_timeout(now);
+            self.on_events(now);
+        }
+        let mut batch = MAIL_BATCH;
+        loop {
+            self.poll_pressed(cx);
+            let progressed = self.poll_pending(cx, now) | self.obey(now);
+            let mail = batch > 0 && self.poll_mail(cx, now, writable);
+            batch -= usize::from(mail);
+            if !progressed && !mail {
+                break;
+            }
+        }
+        if batch == 0 {
+            cx.waker().wake_by_ref();
+        }
+    }
+
+    fn poll_pressed(&mut self, cx: &mut Context<'_>) {
+        if self.pressed.as_ref().is_some_and(|session| session.poll_relieved(cx).is_ready()) {
+            self.pressed = None;
+        }
+    }
+
+    /// One piece of mail. Commands come before stanzas, and also to a stream without room.
+    fn poll_mail(&mut self, cx: &mut Context<'_>, now: Instant, writable: bool) -> bool {
+        let Some(session) = &self.session else { return false };
+        let wanted = writable && self.stream.has_room(self.pressed.is_some());
+        match session.poll_mail(cx, wanted) {
+            Poll::Pending => return false,
+            Poll::Ready(Mail::Command(command)) => self.command = Some(command),
+            Poll::Ready(Mail::Stanza(stanza)) => self.stream.deliver(now, stanza),
+        }
+        true
+    }
+
+    /// Lets go of the session when the stanza in hand is dealt with, so that `h` is right.
+    fn obey(&mut self, now: Instant) -> bool {
+        if self.pending.is_some() {
+            return false;
+        }
+        let Some(command) = self.command.take() else { return false };
+        match command {
+            Command::HandOver => self.stream.hand_over(now),
+            Command::End(reason) => {
+                self.reason.get_or_insert(reason);
+                self.stream.end(now, fault_of(reason));
+            }
+        }
+        self.on_events(now);
+        true
+    }
+
+    fn poll_pending(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(pending) = &mut self.pending else { return false };
+        let Poll::Ready(answer) = pending.poll(cx) else { return false };
+        self.pending = None;
+        self.on_answer(now, answer);
+        true
+    }
+
+    fn on_answer(&mut self, now: Instant, answer: Answer) {
+        let reply = match answer {
+            Answer::Reply(reply) => {
+                if !matches!(reply, Reply::Challenge(_)) {
+                    self.exchange = None;
+                }
+                if let Reply::Authenticated { account, .. } = &reply {
+                    self.log_authenticated(account.as_str());
+                }
+                reply
+            }
+            Answer::Bound(session) => {
+                tracing::info!(
+                    session = %session.id().short(), jid = %session.jid(),
+                    transport = self.connection.transport.as_str(),
+                    endpoint = &*self.connection.endpoint, address = %self.connection.address,
+                    "session bound"
+                );
+                let reply =
+                    Reply::Bound { jid: session.jid().clone(), previd: session.id().to_string() };
+                self.session = Some(session);
+                reply
+            }
+            Answer::Claimed(Claimed { session, sm }) => {
+                let reply = Reply::Resumed {
+                    jid: session.jid().clone(),
+                    previd: session.id().to_string(),
+                    sm,
+                    waiting: session.waiting(),
+                };
+                self.session = Some(session);
+                reply
+            }
+            Answer::Routed(pressed) => {
+                self.pressed = pressed;
+                Reply::Handled
+            }
+        };
+        self.stream.on_backend(now, reply);
+        self.on_events(now);
+    }
+
+    fn log_authenticated(&self, account: &str) {
+        tracing::debug!(account, address = %self.connection.address, "authenticated");
+    }
+
+    fn on_events(&mut self, now: Instant) {
+        while let Some(event) = self.stream.poll_event() {
+            self.on_event(now, event);
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::SaslBegin { mechanism, initial, host } => {
+                let backend = &self.rooms.backend;
+                let mut exchange = backend.begin_sasl(&self.connection, &host, mechanism);
+                self.pending = Some(Pending::Sasl(exchange.on_message(initial)));
+                self.exchange = Some(exchange);
+            }
+            Event::SaslResponse(data) => {
+                let exchange = self.exchange.as_mut();
+                self.pending =
+                    exchange.map(|exchange| Pending::Sasl(exchange.on_message(Some(data))));
+            }
+            Event::SaslAborted => self.exchange = None,
+            Event::Register { host, request } => {
+                let answer = self.rooms.backend.register(&self.connection, &host, request);
+                self.pending = Some(Pending::Register(answer));
+            }
+            Event::Bind { account, resource } => {
+                let bound = self.rooms.backend.bind(&self.connection, &account, resource);
+                self.pending = Some(Pending::Bind(bound));
+            }
+            Event::Resume { account, previd } => {
+                let sessions = self.rooms.sessions.clone();
+                let claim = async move { sessions.claim(&previd, &account).await };
+                self.pending = Some(Pending::Claim(Box::pin(claim)));
+            }
+            Event::Route(stanza) => self.on_route(now, stanza),
+            Event::Answer(stanza) => self.on_own_answer(stanza),
+            Event::Inactive(inactive) => {
+                if let Some(session) = &self.session {
+                    session.set_inactive(inactive);
+                }
+            }
+            Event::Notice(notice) => self.log(&notice),
+        }
+    }
+
+    fn on_route(&mut self, now: Instant, stanza: crate::stanza::Stanza) {
+        let Some(session) = &self.session else { return };
+        match self.rooms.backend.route(session, stanza) {
+            Routed::Later(future) => self.pending = Some(Pending::Route(future)),
+            Routed::Pressed(full) => {
+                self.pressed = Some(full);
+                self.stream.on_backend(now, Reply::Handled);
+            }
+            Routed::Done => self.stream.on_backend(now, Reply::Handled),
+        }
+    }
+
+    fn on_own_answer(&mut self, stanza: crate::stream::Outbound) {
+        let Some(session) = &self.session else { return };
+        match session.deliver(stanza) {
+            Delivered::Queued | Delivered::Gone(_) => {}
+            Delivered::Pressed => self.pressed = Some(session.clone()),
+            Delivered::Full(_) => {
+                self.rooms.sessions.end(session, EndReason::Overflow);
+            }
+        }
+    }
+
+    /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
+    pub async fn finish(mut self) {
+        let now = Instant::now();
+        if !matches!(self.pending, Some(Pending::Sasl(_)) | None) {
+            let answer = std::future::poll_fn(|cx| match &mut self.pending {
+                Some(pending) => pending.poll(cx).map(Some),
+                None => Poll::Ready(None),
+            });
+            if let Some(answer) = answer.await {
+                self.pending = None;
+                self.on_answer(now, answer);
+            }
+        }
+        let Some(session) = self.session.take() else { return };
+        let finish = self.stream.finish();
+        let (sm, reason) = match finish {
+            Finish::Hibernate(sm) => return hibernate(&self.rooms, &session, sm, now).await,
+            Finish::End { sm, closed_by_client: true, .. } => (sm, EndReason::Closed),
+            Finish::End { sm, fault: true, .. } => (sm, EndReason::StreamError),
+            Finish::End { sm, .. } => (sm, EndReason::LinkLost),
+            Finish::Unbound => (None, EndReason::LinkLost),
+        };
+        let reason = self.reason.unwrap_or(reason);
+        let ending = self.rooms.sessions.close(&session, sm, reason);
+        end(&self.rooms, ending).await;
+    }
+
+    fn log(&self, notice: &Notice) {
+        let session = self.session.as_ref().map(|session| session.id().short()).unwrap_or_default();
+        let address = self.connection.address;
+        match notice {
+            Notice::AuthenticationFailed(failure) => {
+                tracing::info!(%address, reason = %failure, "login refused");
+            }
+            Notice::Managed { resume } => {
+                let resume_seconds = resume.map(|max| max.as_secs());
+                tracing::debug!(session, resume_seconds, "stream management enabled");
+            }
+            Notice::Resumed { again } => {
+                let transport = self.connection.transport.as_str();
+                tracing::info!(session, transport, %address, again, "session resumed");
+            }
+            Notice::ResumeFailed => tracing::info!(%address, "resumption refused"),
+            Notice::Fault(fault) => {
+                let condition = fault.condition().as_str();
+                tracing::info!(session, %address, condition, reason = %fault, "stream error");
+            }
+        }
+    }
+}
+
+/// Answers of the backend, whatever was asked.
+enum Answer {
+    Reply(Reply),
+    Bound(Arc<Session>),
+    Claimed(Claimed),
+    Routed(Option<Arc<Session>>),
+}
+
+impl Pending {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        match self {
+            Self::Sasl(future) => future.as_mut().poll(cx).map(|reply| {
+                Answer::Reply(match reply {
+                    SaslReply::Challenge(data) => Reply::Challenge(data),
+                    SaslReply::Success { account, data } => Reply::Authenticated { account, data },
+                    SaslReply::Failure(failure) => Reply::SaslFailed(failure),
+                })
+            }),
+            Self::Register(future) => {
+                future.as_mut().poll(cx).map(|answer| Answer::Reply(Reply::Registered(answer)))
+            }
+            Self::Bind(future) => future.as_mut().poll(cx).map(|bound| match bound {
+                Ok(session) => Answer::Bound(session),
+                Err(error) => Answer::Reply(Reply::BindRefused(error)),
+            }),
+            Self::Claim(future) => future.as_mut().poll(cx).map(|claim| match claim {
+                Ok(claimed) => Answer::Claimed(claimed),
+                Err(error) => Answer::Reply(Reply::ResumeFailed { h: error.h }),
+            }),
+            Self::Route(future) => future.as_mut().poll(cx).map(Answer::Routed),
+        }
+    }
+}
+
+async fn hibernate(rooms: &Rooms, session: &Arc<Session>, sm: Box<crate::stream::Sm>, now: Instant) {
+    let seconds = sm.resume_timeout().unwrap_or_default().as_secs();
+    let unacked = sm.unacked_len();
+    tracing::info!(session = %session.id().short(), jid = %session.jid(), unacked, seconds, "session hibernates");
+    for ending in rooms.sessions.hibernate(session, sm, now) {
+        end(rooms, ending).await;
+    }
+}
+
+/// Passes a session that is over to the backend, and tells the operator.
+pub async fn end(rooms: &Rooms, ending: crate::sessions::Ending) {
+    tracing::info!(
+        session = %ending.session.id().short(), jid = %ending.session.jid(),
+        reason = ending.reason.as_str(), leftovers = ending.leftovers.len(), "session ended"
+    );
+    rooms.backend.ended(ending).await;
+}
+
+/// What the client hears when this side ends its session.
+fn fault_of(reason: EndReason) -> StreamFault {
+    match reason {
+        EndReason::Conflict => StreamFault::Conflict,
+        EndReason::Revoked => StreamFault::Revoked,
+        EndReason::Shutdown => StreamFault::Shutdown,
+        EndReason::Overflow
+        | EndReason::TooManyHibernating
+        | EndReason::Closed
+        | EndReason::LinkLost
+        | EndReason::Expired
+        | EndReason::StreamError => StreamFault::Overflow,
+    }
+}
+
+fn random_128_bits() -> u128 {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+    u128::from_le_bytes(bytes)
+}

@@ -1,0 +1,211 @@
+//! A bound stream: stanzas in both directions, and stream management (XEP-0198).
+
+use super::input::{Input, count};
+use super::{Bound, Event, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit, write};
+use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError, error_reply, stamped};
+use crate::xml::Frame;
+use std::time::{Duration, Instant, SystemTime};
+
+const BIND_NS: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+
+impl Stream {
+    pub(super) fn on_bound(&mut self, now: Instant, frame: &Frame<'_, '_>, input: Input) {
+        match input {
+            Input::Stanza => self.on_stanza(now, frame),
+            Input::AckRequest => self.on_ack_request(now),
+            Input::AckAnswer { h } => self.on_ack_answer(now, h.as_deref()),
+            Input::Enable { resume, max } => self.on_enable(resume, max),
+            // XEP-0198 §5: a bound stream has a session already.
+            Input::Resume { .. } => self.element(write::sm_failed("unexpected-request", None)),
+            Input::Inactive(inactive) => self.events.push_back(Event::Inactive(inactive)),
+            // RFC 6120 §4.9.1: an error of the peer ends the stream.
+            Input::Error => self.on_close(),
+            Input::Auth { .. } | Input::Response { .. } | Input::Abort => {
+                self.fail(now, StreamFault::UnsupportedStanzaType); // RFC 6120 §6.4.6
+            }
+            Input::Open(_) | Input::Close => {} // dealt with for all states
+        }
+    }
+
+    fn on_stanza(&mut self, now: Instant, frame: &Frame<'_, '_>) {
+        let State::Bound(bound) = &mut self.state else { return };
+        match Stanza::of_client(frame, &bound.jid) {
+            Some(Ok(stanza)) if is_second_bind(&stanza) => {
+                // RFC 6120 §7.6.2
+                let answer = error_reply(&stanza, &StanzaError::from(Condition::NotAllowed));
+                self.answer(answer, stanza.kind);
+                self.on_handled(now);
+            }
+            Some(Ok(stanza)) => {
+                bound.routing = true;
+                self.events.push_back(Event::Route(stanza));
+            }
+            Some(Err(refused)) => {
+                let answer = refused.reply(bound.jid.as_str(), &self.host);
+                self.answer(answer, Kind::Iq(IqType::Error));
+                // XEP-0198 §4: what is answered by an error is handled, too.
+                self.on_handled(now);
+            }
+            None => self.fail(now, StreamFault::UnsupportedStanzaType),
+        }
+    }
+
+    /// An answer of the stream itself takes the way of all stanzas: through the mailbox.
+    fn answer(&mut self, text: Option<crate::stanza::ByteString>, kind: Kind) {
+        if let Some(text) = text {
+            let at = SystemTime::UNIX_EPOCH; // never stamped: only messages and presences are
+            self.events.push_back(Event::Answer(Outbound { text, kind, at }));
+        }
+    }
+
+    pub(super) fn on_handled(&mut self, now: Instant) {
+        let options = self.options.load();
+        let State::Bound(bound) = &mut self.state else { return };
+        bound.routing = false;
+        let Some(sm) = &mut bound.sm else { return };
+        if sm.on_handled(now, &options.sm) {
+            let h = sm.tell();
+            self.transmits.push_back(Transmit::Element(write::ack(h)));
+        }
+    }
+
+    /// XEP-0198 §4: always answered, at once.
+    fn on_ack_request(&mut self, now: Instant) {
+        let State::Bound(bound) = &mut self.state else { return };
+        match &mut bound.sm {
+            Some(sm) => {
+                let h = sm.tell();
+                self.element(write::ack(h));
+            }
+            None => self.fail(now, StreamFault::UnsupportedStanzaType),
+        }
+    }
+
+    fn on_ack_answer(&mut self, now: Instant, h: Option<&str>) {
+        let options = self.options.load();
+        let State::Bound(bound) = &mut self.state else { return };
+        let Some(sm) = &mut bound.sm else {
+            return self.fail(now, StreamFault::UnsupportedStanzaType);
+        };
+        // Something that is no count frees nothing; the next answer will.
+        let Some(h) = count(h) else { return };
+        match sm.on_answer(h, &options.sm) {
+            Ok(true) => self.request_ack(now),
+            Ok(false) => {}
+            Err(fault) => self.fail(now, StreamFault::HandledCountTooHigh(fault)),
+        }
+    }
+
+    /// XEP-0198 §3.
+    fn on_enable(&mut self, resume: bool, max: Option<u64>) {
+        let options = self.options.load();
+        let State::Bound(bound) = &mut self.state else { return };
+        if !options.sm.enabled || bound.sm.is_some() {
+            return self.element(write::sm_failed("unexpected-request", None));
+        }
+        let resume = (resume && options.sm.resumable()).then(|| granted(max, options.sm.resume_timeout));
+        bound.sm = Some(Box::new(Sm::new(options.sm.first_h, resume)));
+        let enabled = write::enabled(resume.map(|max| (&*bound.previd, max)));
+        self.element(enabled);
+        self.events.push_back(Event::Notice(Notice::Managed { resume }));
+    }
+
+    /// A stanza for the client, only while [`Stream::has_room`]. Counted and queued here and
+    /// nowhere else, so that both sides count the same (XEP-0198 §4).
+    pub fn deliver(&mut self, now: Instant, stanza: Outbound) {
+        let options = self.options.load();
+        let State::Bound(bound) = &mut self.state else { return };
+        let text = if bound.stale > 0 {
+            bound.stale -= 1;
+            late(&stanza, &self.host)
+        } else {
+            stanza.text.clone()
+        };
+        self.transmits.push_back(Transmit::Element(text));
+        if let Some(sm) = &mut bound.sm
+            && sm.on_sent(now, stanza, &options.sm)
+        {
+            self.request_ack(now);
+        }
+    }
+
+    fn request_ack(&mut self, now: Instant) {
+        let State::Bound(bound) = &mut self.state else { return };
+        let Some(sm) = &mut bound.sm else { return };
+        sm.on_request_sent(now);
+        self.transmits.push_back(Transmit::Element(write::ACK_REQUEST.into()));
+    }
+
+    /// XEP-0198 §5: `<resumed/>`, then exactly what is missing, in order. All of it is stamped
+    /// (XEP-0203): a client that finds stamps on some stanzas only shows them out of order.
+    pub(super) fn resend(&mut self, now: Instant) {
+        let State::Bound(bound) = &mut self.state else { return };
+        let Bound { previd, sm: Some(sm), .. } = &mut **bound else { return };
+        let h = sm.tell();
+        self.transmits.push_back(Transmit::Element(write::resumed(previd, h)));
+        let again = sm.unacked_len();
+        let late = sm.unacked().map(|stanza| Transmit::Element(late(stanza, &self.host)));
+        self.transmits.extend(late);
+        self.events.push_back(Event::Notice(Notice::Resumed { again }));
+        if again > 0 {
+            self.request_ack(now);
+        }
+    }
+
+    pub(super) fn on_sm_timeout(&mut self, now: Instant) {
+        let options = self.options.load();
+        let State::Bound(bound) = &mut self.state else { return };
+        let Some(sm) = &mut bound.sm else { return };
+        let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
+        if due(sm.untold_deadline(&options.sm)) {
+            let h = sm.tell();
+            self.transmits.push_back(Transmit::Element(write::ack(h)));
+        }
+        if !bound.routing && due(sm.answer_deadline(&options.sm)) {
+            return self.fail(now, StreamFault::AckTimeout);
+        }
+        if due(sm.request_deadline(&options.sm)) {
+            self.request_ack(now);
+        }
+    }
+
+    pub(super) fn sm_deadline(&self) -> Option<Instant> {
+        let options = self.options.load();
+        let State::Bound(bound) = &self.state else { return None };
+        let sm = bound.sm.as_ref()?;
+        // While the backend has a stanza in hand nothing is read, so no answer can come; and the
+        // session may only be let go when `h` is right.
+        let answer = if bound.routing { None } else { sm.answer_deadline(&options.sm) };
+        [
+            sm.untold_deadline(&options.sm),
+            answer,
+            sm.request_deadline(&options.sm),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+}
+
+fn is_second_bind(stanza: &Stanza) -> bool {
+    stanza.to.is_none() && stanza.payload.as_ref().is_some_and(|payload| payload.is("bind", BIND_NS))
+}
+
+/// What the client asked for, if that is less than what we offer (XEP-0198 §3).
+fn granted(max: Option<u64>, offered: Duration) -> Duration {
+    match max {
+        Some(max) if max > 0 => offered.min(Duration::from_secs(max)),
+        _ => offered,
+    }
+}
+
+/// A stanza that comes late, with the time when it should have come. One that carries a stamp
+/// already, and every iq, goes as it is.
+fn late(stanza: &Outbound, host: &str) -> crate::stanza::ByteString {
+    let may_be_stamped = !matches!(stanza.kind, Kind::Iq(_));
+    if may_be_stamped && !stanza.text.contains("urn:xmpp:delay") {
+        stamped(&stanza.text, host, stanza.at)
+    } else {
+        stanza.text.clone()
+    }
+}
