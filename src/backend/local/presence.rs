@@ -371,8 +371,6 @@ fn with_to(text: &ByteString, to: &str) -> ByteString {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_priority_out_of_range_is_taken_for_the_end_of_it() {
         let with = |priority: &str| {
