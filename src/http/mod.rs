@@ -7,3 +7,4 @@ pub mod peer;
 pub mod proxy_protocol;
 pub mod tls;
 pub mod trusted;
+pub mod ws;
