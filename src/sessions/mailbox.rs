@@ -74,7 +74,10 @@ impl Mailbox {
             command: None,
             pressed: Vec::new(),
         };
-        Self { inner: Mutex::new(inner), receiver: AtomicWaker::new() }
+        Self {
+            inner: Mutex::new(inner),
+            receiver: AtomicWaker::new(),
+        }
     }
 
     pub(super) fn push(&self, stanza: Outbound) -> Delivered {
@@ -89,7 +92,11 @@ impl Mailbox {
         let pressed = inner.queue.len() > inner.bounds.soft;
         drop(inner);
         self.receiver.wake();
-        if pressed { Delivered::Pressed } else { Delivered::Queued }
+        if pressed {
+            Delivered::Pressed
+        } else {
+            Delivered::Queued
+        }
     }
 
     /// Tells the receiver what to do. An order to end is not overruled by a later one.
@@ -126,7 +133,11 @@ impl Mailbox {
         if !inner.open || inner.queue.len() <= inner.bounds.soft {
             return Poll::Ready(());
         }
-        if !inner.pressed.iter().any(|waker| waker.will_wake(cx.waker())) {
+        if !inner
+            .pressed
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
             inner.pressed.push(cx.waker().clone());
         }
         Poll::Pending
@@ -156,7 +167,9 @@ impl Mailbox {
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing under this lock panics; a poisoned one would still hold a whole queue.
-        self.inner.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inner
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

@@ -96,7 +96,10 @@ impl Sessions {
     pub fn of_account(&self, account: &str) -> Vec<Arc<Session>> {
         let shard = read(self.account_shard(account));
         let all = shard.get(account).map_or(&[][..], Vec::as_slice);
-        all.iter().filter(|session| session.is_open()).cloned().collect()
+        all.iter()
+            .filter(|session| session.is_open())
+            .cloned()
+            .collect()
     }
 
     /// The open session at a full address.
@@ -104,7 +107,10 @@ impl Sessions {
         let resource = jid.resource()?;
         let account = account_part(jid);
         let shard = read(self.account_shard(account));
-        let found = shard.get(account)?.iter().find(|session| session.jid().resource() == resource)?;
+        let found = shard
+            .get(account)?
+            .iter()
+            .find(|session| session.jid().resource() == resource)?;
         found.is_open().then(|| found.clone())
     }
 
@@ -149,7 +155,11 @@ impl Sessions {
         if sessions.len() >= options.sessions_per_user {
             return Bind::TooMany(oldest_hibernating(sessions).cloned());
         }
-        let session = Arc::new(Session::new(SessionId::random(), jid, attached_bounds(&options)));
+        let session = Arc::new(Session::new(
+            SessionId::random(),
+            jid,
+            attached_bounds(&options),
+        ));
         sessions.push(session.clone());
         write(self.id_shard(session.id())).insert(session.id(), session.clone());
         Bind::Bound(session)
@@ -165,7 +175,9 @@ impl Sessions {
     /// [`ClaimError`]: no such session, not of this account, not resumable, or its stream does
     /// not let go within ten seconds. Its owner notices nothing of a claim by somebody else.
     pub async fn claim(&self, previd: &str, account: &BareJid) -> Result<Claimed, ClaimError> {
-        let Some(id) = SessionId::parse(previd) else { return Err(ClaimError { h: None }) };
+        let Some(id) = SessionId::parse(previd) else {
+            return Err(ClaimError { h: None });
+        };
         let deadline = tokio::time::Instant::now() + HAND_OVER_TIMEOUT;
         loop {
             let session = match self.by_id(id) {
@@ -175,7 +187,12 @@ impl Sessions {
             let mut let_go = Box::pin(session.let_go.notified());
             let_go.as_mut().enable();
             match self.take(&session) {
-                Take::Taken(sm) => return Ok(Claimed { session: session.clone(), sm }),
+                Take::Taken(sm) => {
+                    return Ok(Claimed {
+                        session: session.clone(),
+                        sm,
+                    });
+                }
                 Take::Over => return Err(self.claim_error(id, account)),
                 Take::Attached => session.command(Command::HandOver),
             }
@@ -186,7 +203,9 @@ impl Sessions {
     }
 
     fn claim_error(&self, id: SessionId, account: &BareJid) -> ClaimError {
-        ClaimError { h: lock(&self.tombstones).last_h(id, account) }
+        ClaimError {
+            h: lock(&self.tombstones).last_h(id, account),
+        }
     }
 
     fn take(&self, session: &Session) -> Take {
@@ -194,7 +213,9 @@ impl Sessions {
         match std::mem::replace(&mut *carrier, Carrier::Attached) {
             Carrier::Hibernating { sm, until, .. } => {
                 lock(&self.expiries).remove(&(until, session.id()));
-                session.mailbox().set_bounds(attached_bounds(&self.options.load()));
+                session
+                    .mailbox()
+                    .set_bounds(attached_bounds(&self.options.load()));
                 Take::Taken(sm)
             }
             Carrier::Attached => Take::Attached,
@@ -213,11 +234,18 @@ impl Sessions {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
         let hard = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
-        session.mailbox().set_bounds(Bounds { soft: usize::MAX, hard });
+        session.mailbox().set_bounds(Bounds {
+            soft: usize::MAX,
+            hard,
+        });
         {
             let mut carrier = session.carrier();
             lock(&self.expiries).insert((until, session.id()));
-            *carrier = Carrier::Hibernating { sm, until, since: now };
+            *carrier = Carrier::Hibernating {
+                sm,
+                until,
+                since: now,
+            };
         }
         session.let_go.notify_waiters();
         self.end_surplus(session.account(), options.max_hibernating_per_user)
@@ -227,11 +255,16 @@ impl Sessions {
         let mut endings = Vec::new();
         loop {
             let sessions = self.of_account(account.as_str());
-            let hibernating = sessions.iter().filter(|session| session.is_hibernating()).count();
+            let hibernating = sessions
+                .iter()
+                .filter(|session| session.is_hibernating())
+                .count();
             if hibernating <= most {
                 return endings;
             }
-            let Some(oldest) = oldest_hibernating(&sessions) else { return endings };
+            let Some(oldest) = oldest_hibernating(&sessions) else {
+                return endings;
+            };
             endings.extend(self.end(oldest, EndReason::TooManyHibernating));
         }
     }
@@ -275,7 +308,11 @@ impl Sessions {
             leftovers.extend(sm.into_unacked());
         }
         leftovers.extend(waiting);
-        Ending { session: session.clone(), reason, leftovers }
+        Ending {
+            session: session.clone(),
+            reason,
+            leftovers,
+        }
     }
 
     /// Forgets a session whose ending the backend has dealt with; its resource is free.
@@ -309,15 +346,25 @@ impl Sessions {
     pub fn expire(&self, now: Instant) -> Vec<Ending> {
         let due: Vec<SessionId> = {
             let expiries = lock(&self.expiries);
-            expiries.iter().take_while(|(until, _)| *until <= now).map(|&(_, id)| id).collect()
+            expiries
+                .iter()
+                .take_while(|(until, _)| *until <= now)
+                .map(|&(_, id)| id)
+                .collect()
         };
         let sessions = due.into_iter().filter_map(|id| self.by_id(id));
-        sessions.filter_map(|session| self.end_hibernating(&session, EndReason::Expired)).collect()
+        sessions
+            .filter_map(|session| self.end_hibernating(&session, EndReason::Expired))
+            .collect()
     }
 
     /// Ends a session only if it hibernates: it may have been resumed a moment ago.
     pub fn end_hibernating(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
-        if session.is_hibernating() { self.end(session, reason) } else { None }
+        if session.is_hibernating() {
+            self.end(session, reason)
+        } else {
+            None
+        }
     }
 
     fn account_shard(&self, account: &str) -> &Shard<Box<str>, Vec<Arc<Session>>> {
@@ -351,11 +398,17 @@ fn oldest_hibernating(sessions: &[Arc<Session>]) -> Option<&Arc<Session>> {
         Carrier::Hibernating { since, .. } => Some(*since),
         Carrier::Attached | Carrier::Ended => None,
     };
-    sessions.iter().filter(|session| session.is_hibernating()).min_by_key(since)
+    sessions
+        .iter()
+        .filter(|session| session.is_hibernating())
+        .min_by_key(since)
 }
 
 fn attached_bounds(options: &SessionsOptions) -> Bounds {
-    Bounds { soft: options.send_queue, hard: options.send_queue.saturating_mul(HARD_OVER_SOFT) }
+    Bounds {
+        soft: options.send_queue,
+        hard: options.send_queue.saturating_mul(HARD_OVER_SOFT),
+    }
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {

@@ -115,7 +115,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     ) -> Poll<End> {
         let now = Instant::now();
         if self.closing.is_none() && !self.driver.is_closing() && stopping.poll(cx).is_ready() {
-            self.driver.end(now, StreamFault::Shutdown, EndReason::Shutdown);
+            self.driver
+                .end(now, StreamFault::Shutdown, EndReason::Shutdown);
         }
         match self.poll_io(cx, now) {
             Ok(()) => {}
@@ -191,14 +192,16 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             self.heard_at = now;
             return Ok(false);
         }
-        self.socket.set_max_message_bytes(self.driver.max_frame_bytes());
+        self.socket
+            .set_max_message_bytes(self.driver.max_frame_bytes());
         let incoming = match self.socket.poll_read(cx) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(incoming)) => incoming,
             Poll::Ready(Err(SocketError::TooLarge)) => {
                 // The stream says why before the Close frame does.
                 let limit_bytes = self.driver.max_frame_bytes();
-                self.driver.on_fault(now, StreamFault::TooLarge { limit_bytes });
+                self.driver
+                    .on_fault(now, StreamFault::TooLarge { limit_bytes });
                 return Ok(true);
             }
             Poll::Ready(Err(error)) => return Err(end_of(error)),
@@ -214,7 +217,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     }
 
     fn poll_timers(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<End> {
-        let stalled = self.stalled_since.is_some_and(|at| at + self.options.idle_timeout <= now);
+        let stalled = self
+            .stalled_since
+            .is_some_and(|at| at + self.options.idle_timeout <= now);
         if stalled || self.heard_at + self.options.idle_timeout <= now {
             return Poll::Ready(End::Lost);
         }
@@ -239,7 +244,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         let own = (self.pinged_at + self.options.ping_interval)
             .min(self.heard_at + self.options.idle_timeout);
         let stalled = self.stalled_since.map(|at| at + self.options.idle_timeout);
-        [stalled, self.driver.poll_timeout()].into_iter().flatten().fold(own, Instant::min)
+        [stalled, self.driver.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .fold(own, Instant::min)
     }
 }
 
@@ -271,11 +279,17 @@ async fn close<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<IO>, end: 
             let _ = poll_fn(|cx| socket.poll_flush(cx)).await;
         }
         End::Close(code) => {
-            if poll_fn(|cx| Poll::Ready(socket.close(cx, code, ""))).await.is_err() {
+            if poll_fn(|cx| Poll::Ready(socket.close(cx, code, "")))
+                .await
+                .is_err()
+            {
                 return;
             }
             let _ = poll_fn(|cx| socket.poll_flush(cx)).await;
-            if !matches!(code, CloseCode::Protocol | CloseCode::Invalid | CloseCode::Size) {
+            if !matches!(
+                code,
+                CloseCode::Protocol | CloseCode::Invalid | CloseCode::Size
+            ) {
                 await_close_frame(&mut socket).await;
             }
         }

@@ -72,21 +72,31 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             // Nothing is written before `poll_flush`: what is ready goes out in one write.
             .write_buffer_size(usize::MAX / 2)
             .max_write_buffer_size(usize::MAX);
-        let context = WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
-        Self { io, context, queued_bytes: 0, max_message_bytes }
+        let context =
+            WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
+        Self {
+            io,
+            context,
+            queued_bytes: 0,
+            max_message_bytes,
+        }
     }
 
     /// Another limit for messages whose first byte has not come yet.
     pub fn set_max_message_bytes(&mut self, bytes: usize) {
         if bytes != self.max_message_bytes {
             self.max_message_bytes = bytes;
-            self.context.set_config(|config| *config = limited(*config, bytes));
+            self.context
+                .set_config(|config| *config = limited(*config, bytes));
         }
     }
 
     /// The next thing that came.
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
-        let mut io = Lent { io: &mut self.io, cx };
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
         match self.context.read(&mut io) {
             Ok(Message::Text(text)) => Poll::Ready(Ok(Incoming::Text(text))),
             Ok(Message::Binary(_)) => Poll::Ready(Ok(Incoming::Binary)),
@@ -105,11 +115,17 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
 
     /// Queues a ping.
     pub fn queue_ping(&mut self, cx: &mut Context<'_>) -> Result<(), SocketError> {
-        self.write(cx, Message::Ping(tokio_tungstenite::tungstenite::Bytes::new()))
+        self.write(
+            cx,
+            Message::Ping(tokio_tungstenite::tungstenite::Bytes::new()),
+        )
     }
 
     fn write(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), SocketError> {
-        let mut io = Lent { io: &mut self.io, cx };
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
         match self.context.write(&mut io, message) {
             Err(error) if !would_block(&error) => Err(error.into()),
             _ => Ok(()),
@@ -123,8 +139,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         code: CloseCode,
         reason: &'static str,
     ) -> Result<(), SocketError> {
-        let mut io = Lent { io: &mut self.io, cx };
-        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
+        let frame = CloseFrame {
+            code,
+            reason: Utf8Bytes::from_static(reason),
+        };
         match self.context.close(&mut io, Some(frame)) {
             Err(error) if !would_block(&error) => Err(error.into()),
             _ => Ok(()),
@@ -133,7 +155,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
 
     /// Writes out what is queued; pending while the peer does not take it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
-        let mut io = Lent { io: &mut self.io, cx };
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
         match self.context.flush(&mut io) {
             Ok(()) => {
                 self.queued_bytes = 0;
@@ -156,7 +181,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
 }
 
 fn limited(config: WebSocketConfig, bytes: usize) -> WebSocketConfig {
-    config.max_message_size(Some(bytes)).max_frame_size(Some(bytes))
+    config
+        .max_message_size(Some(bytes))
+        .max_frame_size(Some(bytes))
 }
 
 fn would_block(error: &Error) -> bool {

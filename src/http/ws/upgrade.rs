@@ -69,7 +69,10 @@ impl Refusal {
         let mut set = |name: HeaderName, value: &'static str| {
             headers.insert(name, HeaderValue::from_static(value));
         };
-        set(axum::http::header::CONTENT_TYPE, "text/plain; charset=utf-8");
+        set(
+            axum::http::header::CONTENT_TYPE,
+            "text/plain; charset=utf-8",
+        );
         set(axum::http::header::CACHE_CONTROL, "no-store");
         match self {
             Self::NoUpgrade => set(UPGRADE, "websocket"),
@@ -104,10 +107,16 @@ pub fn accept<B>(request: &Request<B>) -> Result<Response<Body>, Refusal> {
     if !has_token(headers, &CONNECTION, "upgrade") {
         return Err(Refusal::NoConnectionUpgrade);
     }
-    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version.as_bytes() != b"13") {
+    if headers
+        .get(SEC_WEBSOCKET_VERSION)
+        .is_none_or(|version| version.as_bytes() != b"13")
+    {
         return Err(Refusal::WebSocketVersion);
     }
-    let key = headers.get(SEC_WEBSOCKET_KEY).filter(|key| is_key(key)).ok_or(Refusal::Key)?;
+    let key = headers
+        .get(SEC_WEBSOCKET_KEY)
+        .filter(|key| is_key(key))
+        .ok_or(Refusal::Key)?;
     // RFC 6455 §11.3.4: compared with case; RFC 7395 §3.1: `xmpp`.
     if !tokens(headers, &SEC_WEBSOCKET_PROTOCOL).any(|token| token == "xmpp") {
         return Err(Refusal::Subprotocol);
@@ -130,7 +139,10 @@ fn switching_protocols(key: &HeaderValue) -> Response<Body> {
 
 /// The members of a header that is a list, over one line or several.
 fn tokens<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
-    let lines = headers.get_all(name).into_iter().filter_map(|line| line.to_str().ok());
+    let lines = headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|line| line.to_str().ok());
     lines.flat_map(|line| line.split(',')).map(str::trim)
 }
 
@@ -165,7 +177,10 @@ mod tests {
     fn a_correct_handshake_gets_the_accept_key_and_the_subprotocol() {
         let answer = outcome(handshake().header("Sec-WebSocket-Protocol", "xmpp")).unwrap();
         assert_eq!(answer.status(), 101);
-        assert_eq!(answer.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_eq!(
+            answer.headers()["sec-websocket-accept"],
+            "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
         assert_eq!(answer.headers()["sec-websocket-protocol"], "xmpp");
         assert!(!answer.headers().contains_key("sec-websocket-extensions"));
     }
@@ -173,13 +188,22 @@ mod tests {
     /// W-04
     #[test]
     fn xmpp_is_picked_out_of_any_list() {
-        for offer in [&["a, xmpp"][..], &["xmpp,a"], &["a", "b,xmpp"], &["a ,  xmpp ,b"]] {
+        for offer in [
+            &["a, xmpp"][..],
+            &["xmpp,a"],
+            &["a", "b,xmpp"],
+            &["a ,  xmpp ,b"],
+        ] {
             let mut request = handshake();
             for line in offer {
                 request = request.header("Sec-WebSocket-Protocol", *line);
             }
             let answer = outcome(request).unwrap();
-            assert_eq!(answer.headers()["sec-websocket-protocol"], "xmpp", "{offer:?}");
+            assert_eq!(
+                answer.headers()["sec-websocket-protocol"],
+                "xmpp",
+                "{offer:?}"
+            );
         }
     }
 
@@ -189,7 +213,11 @@ mod tests {
         assert_eq!(outcome(handshake()).unwrap_err(), Refusal::Subprotocol);
         for offer in ["chat", "XMPP", "xmppx", ""] {
             let request = handshake().header("Sec-WebSocket-Protocol", offer);
-            assert_eq!(outcome(request).unwrap_err(), Refusal::Subprotocol, "{offer}");
+            assert_eq!(
+                outcome(request).unwrap_err(),
+                Refusal::Subprotocol,
+                "{offer}"
+            );
         }
     }
 
@@ -197,7 +225,10 @@ mod tests {
     #[test]
     fn another_version_hears_which_one_is_spoken() {
         let mut request = handshake().header("Sec-WebSocket-Protocol", "xmpp");
-        request.headers_mut().unwrap().insert("sec-websocket-version", "8".parse().unwrap());
+        request
+            .headers_mut()
+            .unwrap()
+            .insert("sec-websocket-version", "8".parse().unwrap());
         let refusal = outcome(request).unwrap_err();
         let answer = refusal.response();
         assert_eq!(answer.status(), 426);
@@ -209,7 +240,10 @@ mod tests {
     fn a_key_that_is_not_16_bytes_is_refused() {
         for key in ["", "c2hvcnQ=", "not base64!", "dGhlIHNhbXBsZSBub25jZQ"] {
             let mut request = handshake().header("Sec-WebSocket-Protocol", "xmpp");
-            request.headers_mut().unwrap().insert("sec-websocket-key", key.parse().unwrap());
+            request
+                .headers_mut()
+                .unwrap()
+                .insert("sec-websocket-key", key.parse().unwrap());
             assert_eq!(outcome(request).unwrap_err(), Refusal::Key, "{key}");
         }
     }
@@ -219,7 +253,10 @@ mod tests {
     fn what_is_no_handshake_is_told_apart_and_answered() {
         let plain = Request::get("/ws/").body(()).unwrap();
         assert_eq!(accept(&plain).unwrap_err().response().status(), 426);
-        let half = Request::get("/ws/").header("Upgrade", "websocket").body(()).unwrap();
+        let half = Request::get("/ws/")
+            .header("Upgrade", "websocket")
+            .body(())
+            .unwrap();
         assert_eq!(accept(&half).unwrap_err(), Refusal::NoConnectionUpgrade);
         let post = handshake().method("POST").body(()).unwrap();
         assert_eq!(accept(&post).unwrap_err().response().status(), 405);
