@@ -182,7 +182,7 @@ impl Exchange {
     /// The answer to [`Step::LookUp`]; `None` where no such account may log in.
     ///
     /// Does the same work and answers the same whether the account exists or not (RFC 5802 §9),
-    /// as far as accounts are made with the realm's iterations.
+    /// as far as accounts are made here, with the realm's iterations.
     pub fn on_credentials(&mut self, credentials: Option<Credentials>) -> Step {
         let outcome = match mem::replace(&mut self.state, State::Done) {
             State::LookingUp {

@@ -98,7 +98,7 @@ fn plus_with_a_type_that_is_not_announced_is_not_authorized() {
     for kind in ["tls-exporter", "tls-unique", "TLS-SERVER-END-POINT"] {
         let mechanism = Mechanism::ScramSha1Plus;
         let mut exchange =
-            Exchange::new(mechanism, realm(), offer.clone(), binding.clone()).expect("offered");
+            Exchange::new(mechanism, realm(), offer.clone(), tls()).expect("offered");
         let step = send(&mut exchange, format!("p={kind},,{BARE}").as_bytes());
         assert_eq!(
             failure(step),
