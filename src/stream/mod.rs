@@ -1,1 +1,3 @@
 //! Floor 3: the sans-I/O core.
+
+pub mod bosh;
