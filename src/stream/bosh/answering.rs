@@ -40,7 +40,9 @@ impl Window {
         }
         let has_payload = !self.outbound.is_empty() && oldest.kind == Kind::Ordinary;
         let is_one_too_many = self.held.queue.len() > self.terms.hold; // §8, §11
-        has_payload || is_one_too_many || oldest.is_due(now)
+        // A request that came early may be due before the one it waited for: both go, in order (§14.2).
+        let is_one_due = self.held.live().any(|held| held.is_due(now));
+        has_payload || is_one_too_many || is_one_due
     }
 
     /// §13: what is left goes out in the requests before the last, and the last says farewell.
@@ -98,6 +100,7 @@ impl Window {
             response,
             frames,
             taken_by: held.token,
+            may_have_arrived: false,
             key: held.key,
             repeats: held.repeats,
             at: now,

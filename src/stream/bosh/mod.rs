@@ -13,12 +13,14 @@
 //!                      window.poll_timeout()        → when to call on_timeout
 //! ```
 
+mod admission;
 mod answering;
 mod body;
 mod condition;
 mod held;
 mod keys;
 mod options;
+mod parse;
 mod polling;
 mod replay;
 mod window;
@@ -30,5 +32,6 @@ mod tests;
 pub use body::{Body, MAX_RID, Version};
 pub use condition::{Condition, Ended, Violation};
 pub use options::Options;
+pub use parse::{BodyFault, MAX_GROWTH, body_limits};
 pub use window::{Input, RequestToken, Window};
 pub use wire::{Response, refusal};

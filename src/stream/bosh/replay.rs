@@ -16,11 +16,28 @@ pub(super) struct Answered {
     pub frames: Vec<Arc<str>>,
     /// The request that took the answer last; `None` when its connection was lost before.
     pub taken_by: Option<RequestToken>,
+    /// An earlier request took it too, and nobody reported that one lost.
+    pub may_have_arrived: bool,
     pub key: Option<String>,
     pub repeats: u32,
     pub at: Instant,
     /// The client was told that this answer seems to be missing (§9.2).
     pub is_reported: bool,
+}
+
+impl Answered {
+    /// Gives the answer again, to the request `token`.
+    pub fn give_to(&mut self, now: Instant, token: RequestToken) -> Response {
+        self.may_have_arrived |= self.taken_by.is_some();
+        self.taken_by = Some(token);
+        self.at = now;
+        self.response.clone()
+    }
+
+    /// Every connection that took the answer broke before it was written.
+    fn is_untaken(&self) -> bool {
+        self.taken_by.is_none() && !self.may_have_arrived
+    }
 }
 
 /// The last answers, in `rid` order.
@@ -88,10 +105,7 @@ impl ReplayBuffer {
 
     /// Frames in answers that reached no connection.
     pub fn untaken_frames(&self) -> impl Iterator<Item = &Arc<str>> {
-        let untaken = self
-            .answers
-            .iter()
-            .filter(|answered| answered.taken_by.is_none());
+        let untaken = self.answers.iter().filter(|it| it.is_untaken());
         untaken.flat_map(|answered| &answered.frames)
     }
 
@@ -100,9 +114,7 @@ impl ReplayBuffer {
         let taken = self
             .answers
             .iter()
-            .filter(|answered| answered.taken_by.is_some());
-        taken
-            .filter(move |answered| answered.rid > rid)
-            .flat_map(|answered| &answered.frames)
+            .filter(move |it| !it.is_untaken() && it.rid > rid);
+        taken.flat_map(|answered| &answered.frames)
     }
 }

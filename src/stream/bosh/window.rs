@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::body::{Body, MAX_RID};
 use super::condition::{Condition, Ended, Violation};
-use super::held::{Early, EarlyRequests, Held, HeldRequests, Kind};
+use super::held::{Early, EarlyRequests, HeldRequests, Kind};
 use super::keys::KeySequence;
 use super::options::{Options, Terms};
 use super::polling::PollingAllowance;
@@ -34,10 +34,6 @@ pub enum Input {
     Terminate,
 }
 
-/// The answer to a missing one is reported when it is at least this old; a younger one is still
-/// on its way (XEP-0124 §9.2).
-const REPORT_AFTER: Duration = Duration::from_secs(2);
-
 /// The sans-I/O state of one BOSH session (XEP-0124, XEP-0206).
 ///
 /// After [`create`](Self::create), and after each of [`on_request`](Self::on_request),
@@ -53,31 +49,31 @@ const REPORT_AFTER: Duration = Duration::from_secs(2);
 /// answer. Payload is handed out in `rid` order and once. A frame goes out in the oldest held request;
 /// nothing is ever sent twice but in the answer to a repeated `rid`, which is the same to the byte.
 ///
-/// Bounds: `hold` held requests, `requests + 1` early ones, `requests + 2` remembered answers. What
+/// Bounds: `hold` held requests, `requests + 1` early ones, `requests + 1` remembered answers. What
 /// waits to go out is the caller's to bound, by [`queued_bytes`](Self::queued_bytes).
 #[derive(Debug)]
 pub struct Window {
     pub(super) terms: Terms,
     pub(super) max_response_bytes: usize,
-    max_repeats: u32,
+    pub(super) max_repeats: u32,
     pub(super) content_type: &'static str,
     pub(super) phase: Phase,
     /// The creation answer, until it is given.
     pub(super) creation: Option<Writer>,
     /// The highest `rid` received with none missing below it.
     pub(super) last_rid: u64,
-    previous: Option<Previous>,
-    keys: KeySequence,
-    polling: PollingAllowance,
+    pub(super) previous: Option<Previous>,
+    pub(super) keys: KeySequence,
+    pub(super) polling: PollingAllowance,
     pub(super) early: EarlyRequests,
     pub(super) held: HeldRequests,
     pub(super) replay: ReplayBuffer,
-    inputs: VecDeque<Input>,
+    pub(super) inputs: VecDeque<Input>,
     pub(super) outbound: VecDeque<Arc<str>>,
     pub(super) ready: VecDeque<(RequestToken, Response)>,
     /// Since when no request is open; `None` while one is.
     idle_since: Option<Instant>,
-    idle_limit: Duration,
+    pub(super) idle_limit: Duration,
 }
 
 /// Where a session stands.
@@ -96,10 +92,10 @@ pub(super) enum Phase {
 
 /// The request served last.
 #[derive(Debug)]
-struct Previous {
-    rid: u64,
-    at: Instant,
-    is_poll: bool,
+pub(super) struct Previous {
+    pub rid: u64,
+    pub at: Instant,
+    pub is_poll: bool,
 }
 
 impl Window {
@@ -182,7 +178,7 @@ impl Window {
                 },
             );
         } else if self.early.get_mut(rid).is_some() {
-            self.on_early_repeat(token, &body);
+            self.on_early_repeat(now, token, &body);
         } else {
             self.early.insert(Early {
                 body,
@@ -303,187 +299,6 @@ impl Window {
             .collect()
     }
 
-    /// §14.2: the window is as large as `requests`; §11: one more to pause or to terminate.
-    fn last_acceptable(&self, body: &Body) -> u64 {
-        let extra = u64::from(body.pause.is_some() || body.terminate);
-        self.last_rid.saturating_add(self.terms.requests + extra)
-    }
-
-    /// A `rid` that was served already (§14.3).
-    fn on_repeat(&mut self, now: Instant, token: RequestToken, body: &Body) {
-        let (rid, max_repeats) = (body.rid, self.max_repeats);
-        let checks_key = self.keys.is_in_use();
-        if let Some(held) = self.held.get_mut(rid) {
-            if checks_key && held.key != body.key {
-                return self.violate(token, Violation::KeyMismatch { rid });
-            }
-            held.repeats += 1;
-            let is_too_often = held.repeats > max_repeats;
-            // The old connection is let go, and the answer goes to the new one.
-            if let Some(old) = held.token.replace(token) {
-                self.recover(old);
-            }
-            if is_too_often {
-                self.violate(token, Violation::TooManyRepeats { rid, max_repeats });
-            }
-        } else if let Some(answered) = self.replay.get_mut(rid) {
-            if checks_key && answered.key != body.key {
-                return self.violate(token, Violation::KeyMismatch { rid });
-            }
-            answered.repeats += 1;
-            if answered.repeats > max_repeats {
-                return self.violate(token, Violation::TooManyRepeats { rid, max_repeats });
-            }
-            answered.taken_by = Some(token);
-            answered.at = now;
-            self.ready.push_back((token, answered.response.clone()));
-        } else {
-            self.violate(
-                token,
-                Violation::RidForgotten {
-                    rid,
-                    last_rid: self.last_rid,
-                },
-            );
-        }
-    }
-
-    /// A `rid` that waits for its turn and was sent again: the payload is kept, the connection new.
-    fn on_early_repeat(&mut self, token: RequestToken, body: &Body) {
-        let (rid, max_repeats) = (body.rid, self.max_repeats);
-        let checks_key = self.keys.is_in_use();
-        let Some(early) = self.early.get_mut(rid) else {
-            return;
-        };
-        if checks_key && early.body.key != body.key {
-            return self.violate(token, Violation::KeyMismatch { rid });
-        }
-        early.repeats += 1;
-        let is_too_often = early.repeats > max_repeats;
-        if let Some(old) = early.token.replace(token) {
-            self.recover(old);
-        }
-        if is_too_often {
-            self.violate(token, Violation::TooManyRepeats { rid, max_repeats });
-        }
-    }
-
-    fn serve_in_order(&mut self, now: Instant) {
-        while matches!(self.phase, Phase::Open | Phase::Ending { .. }) {
-            let Some(next) = self.early.take(self.last_rid + 1) else {
-                return;
-            };
-            if let Some(violation) = self.check(&next) {
-                // The request is not served, so its connection is the one to hear why.
-                match next.token {
-                    Some(token) => self.violate(token, violation),
-                    None => self.close(Ended::Violation(violation)),
-                }
-                return;
-            }
-            self.serve(now, next);
-        }
-    }
-
-    /// Does a request in its turn break a rule?
-    fn check(&mut self, next: &Early) -> Option<Violation> {
-        if !self.keys.advance(&next.body) {
-            return Some(Violation::KeyMismatch { rid: next.body.rid });
-        }
-        if self.is_hasty(next) && !self.polling.take(next.at) {
-            let polling_seconds = self.terms.polling.as_secs();
-            return Some(Violation::TooFrequent { polling_seconds });
-        }
-        None
-    }
-
-    /// Is this an empty request sooner than `polling` after the one before?
-    fn is_hasty(&self, next: &Early) -> bool {
-        let Some(previous) = &self.previous else {
-            return false;
-        };
-        let gap = next.at.saturating_duration_since(previous.at);
-        if self.polling.is_unlimited() || !next.body.is_poll() || gap >= self.terms.polling {
-            return false;
-        }
-        if self.terms.is_polling {
-            return previous.is_poll && self.replay.was_empty(previous.rid); // §12
-        }
-        // §11: every request that it may make stands unanswered, and nothing is about to be said.
-        let unanswered = self
-            .held
-            .live()
-            .filter(|held| !held.is_due(next.at))
-            .count()
-            + 1;
-        self.outbound.is_empty() && unanswered as u64 >= self.terms.requests
-    }
-
-    /// Takes a request in its turn: its payload to the stream, the rest to the held ones.
-    fn serve(&mut self, now: Instant, request: Early) {
-        let Early {
-            body,
-            token,
-            at,
-            repeats,
-        } = request;
-        self.last_rid = body.rid;
-        self.previous = Some(Previous {
-            rid: body.rid,
-            at,
-            is_poll: body.is_poll(),
-        });
-        self.idle_limit = self.terms.inactivity; // §10: back to normal with the next request
-        let report = self.on_ack(now, &body);
-        if let Some(seconds) = body.pause {
-            self.held.release_all();
-            self.idle_limit = self.terms.pause(seconds);
-        }
-        self.held.queue.push_back(Held {
-            rid: body.rid,
-            token,
-            deadline: at + self.terms.wait,
-            is_due: body.pause.is_some() || report.is_some(),
-            kind: if body.pause.is_some() {
-                Kind::Pause
-            } else {
-                Kind::Ordinary
-            },
-            key: body.key.clone(),
-            repeats,
-            report,
-        });
-        self.take_payload(body);
-    }
-
-    fn take_payload(&mut self, body: Body) {
-        if !matches!(self.phase, Phase::Open) {
-            return; // the stream behind is closed
-        }
-        if body.restart {
-            self.inputs.push_back(Input::Restart {
-                to: body.to,
-                lang: body.lang,
-            });
-        } else {
-            self.inputs
-                .extend(body.payload.into_iter().map(Input::Frame));
-        }
-        if body.terminate {
-            self.inputs.push_back(Input::Terminate);
-            self.phase = Phase::Leaving;
-        }
-    }
-
-    /// Forgets the answers that the client has; finds one that it should have by now (§9.2).
-    fn on_ack(&mut self, now: Instant, body: &Body) -> Option<(u64, Instant)> {
-        let ack = body.ack.filter(|_| self.terms.acks)?;
-        self.replay.acknowledge(ack);
-        let missing = ack.saturating_add(1);
-        let given_at = self.replay.report(missing, now, REPORT_AFTER)?;
-        Some((missing, given_at))
-    }
-
     fn start_ending(&mut self, condition: Option<Condition>, error: Option<Arc<str>>) {
         if matches!(self.phase, Phase::Open) {
             self.phase = Phase::Ending { condition, error };
@@ -491,7 +306,7 @@ impl Window {
     }
 
     /// Ends the session at once for what `offender` did; the others hear of it too (§17.2).
-    fn violate(&mut self, offender: RequestToken, violation: Violation) {
+    pub(super) fn violate(&mut self, offender: RequestToken, violation: Violation) {
         self.held.lose(offender);
         self.early.lose(offender);
         self.refuse(offender, violation.condition());
@@ -520,7 +335,7 @@ impl Window {
     }
 
     /// Lets a connection go with an answer that means "send it again" (§17.3).
-    fn recover(&mut self, token: RequestToken) {
+    pub(super) fn recover(&mut self, token: RequestToken) {
         let body = Writer::new().attribute("type", "error").finish([]);
         self.ready.push_back((
             token,

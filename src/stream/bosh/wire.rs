@@ -7,9 +7,11 @@ use bytes::Bytes;
 use super::body::{Body, Version};
 use super::condition::Condition;
 use super::options::Terms;
+use crate::xml::escape_attribute;
 
 pub(super) const NS_HTTPBIND: &str = "http://jabber.org/protocol/httpbind";
 pub(super) const NS_XBOSH: &str = "urn:xmpp:xbosh";
+pub(super) const NS_CLIENT: &str = "jabber:client";
 const NS_STREAMS: &str = "http://etherx.jabber.org/streams";
 
 /// The BOSH version that is spoken here.
@@ -88,7 +90,8 @@ impl Writer {
         self.text.push(' ');
         self.text.push_str(name);
         self.text.push_str("='");
-        escape_into(&mut self.text, &value.to_string());
+        // B-21: what a client supplied comes back as the value it was.
+        self.text.push_str(&escape_attribute(&value.to_string()));
         self.text.push('\'');
         self
     }
@@ -152,22 +155,5 @@ impl Writer {
             self = self.attribute("xmlns:stream", NS_STREAMS);
         }
         self
-    }
-}
-
-/// Escapes what a client supplied, so that it comes back as the value it was (B-21).
-fn escape_into(text: &mut String, value: &str) {
-    for character in value.chars() {
-        match character {
-            '&' => text.push_str("&amp;"),
-            '<' => text.push_str("&lt;"),
-            '>' => text.push_str("&gt;"),
-            '\'' => text.push_str("&apos;"),
-            '"' => text.push_str("&quot;"),
-            '\t' => text.push_str("&#9;"),
-            '\n' => text.push_str("&#10;"),
-            '\r' => text.push_str("&#13;"),
-            other => text.push(other),
-        }
     }
 }

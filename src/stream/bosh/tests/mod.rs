@@ -1,6 +1,8 @@
 //! The rules of BOSH, one sentence each. Ids are those of the conformance list.
 
+mod body;
 mod creation;
+mod delivery;
 mod ending;
 mod holding;
 mod order;

@@ -23,6 +23,30 @@ fn requests_out_of_order_are_served_and_answered_in_rid_order() {
     assert_eq!(session.responses(), [(second, body_with("<two/>"))]);
 }
 
+/// XEP-0124 §14.2
+#[test]
+fn early_request_that_has_waited_long_enough_takes_the_one_before_it_along() {
+    let options = Options {
+        max_hold: 2,
+        ..Options::default()
+    };
+    let mut session = Session::with(
+        Body {
+            hold: Some(2),
+            ..creation()
+        },
+        &options,
+    );
+    let second = session.request(poll(2));
+    session.pass(40);
+    let first = session.request(poll(1));
+    session.pass(20);
+    assert_eq!(
+        session.responses(),
+        [(first, EMPTY.to_owned()), (second, EMPTY.to_owned())]
+    );
+}
+
 /// B-07
 #[test]
 fn rid_beyond_the_window_terminates_with_item_not_found() {

@@ -52,6 +52,16 @@ fn client_that_goes_on_after_a_lost_request_gets_what_was_for_it() {
 }
 
 #[test]
+fn answer_that_was_not_yet_handed_out_when_its_connection_broke_is_not_handed_out() {
+    let mut session = Session::open();
+    let first = session.request(poll(1));
+    let second = session.request(poll(1)); // readies an answer to `first`
+    session.window.on_request_lost(session.now, first);
+    session.window.push("<a/>");
+    assert_eq!(session.responses(), [(second, body_with("<a/>"))]);
+}
+
+#[test]
 fn request_sent_again_does_not_wait_longer_than_the_first_copy_would_have() {
     let mut session = Session::open();
     let lost = session.request(poll(1));
@@ -74,6 +84,21 @@ fn answer_whose_connection_broke_while_it_was_written_is_remembered() {
     let again = session.request(poll(1));
     assert_eq!(session.responses(), [(again, body_with("<a/>"))]);
     assert!(session.window.undelivered().is_empty());
+}
+
+#[test]
+fn answer_given_twice_of_which_one_copy_is_lost_is_unconfirmed() {
+    let mut session = Session::open();
+    session.request(poll(1));
+    session.window.push("<a/>");
+    let again = session.request(poll(1));
+    session.responses();
+    let third = session.request(poll(1));
+    session.responses();
+    session.window.on_request_lost(session.now, third);
+    assert_ne!(again, third);
+    assert!(session.window.undelivered().is_empty());
+    assert!(session.window.unconfirmed().contains(&"<a/>".into()));
 }
 
 /// B-09
