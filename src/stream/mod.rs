@@ -12,6 +12,7 @@
 //! When the link is gone or [`Stream::is_over`], [`Stream::finish`] tells what becomes of the
 //! session. WebSocket and BOSH share all of it and differ in their framing.
 
+pub mod bosh;
 mod fault;
 mod input;
 mod managed;
