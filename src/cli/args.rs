@@ -15,7 +15,7 @@ const CONFIG_VARIABLE: &str = "STANZAD_CONFIG";
 #[command(version, max_term_width = 100, propagate_version = true, after_help = EXAMPLES)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
-    /// The options, which every command takes.
+    /// Options in front of the command; those behind it are stronger.
     #[command(flatten)]
     pub options: OptionArgs,
     /// What to do.
@@ -38,27 +38,46 @@ Exit codes: 0 done, 1 failed, 2 wrong command line or configuration.";
 #[command(next_help_heading = "Configuration")]
 pub struct OptionArgs {
     /// Read options from this TOML file [default: the file that STANZAD_CONFIG names, or none]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Set one option, stronger than file and environment, such as sm.enabled=false; repeatable
-    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
 }
 
 impl OptionArgs {
-    /// These, and the environment of the process.
-    pub fn sources(&self) -> Sources {
+    /// These and the stronger ones of `behind`, and the environment of the process.
+    pub fn sources(&self, behind: &Self) -> Sources {
         let named = || std::env::var_os(CONFIG_VARIABLE).filter(|name| !name.is_empty());
-        let file = self.config.clone().or_else(|| named().map(PathBuf::from));
-        Sources::of_process(file, self.set.clone())
+        let file = behind.config.as_ref().or(self.config.as_ref()).cloned();
+        let set = self.set.iter().chain(&behind.set).cloned().collect();
+        Sources::of_process(file.or_else(|| named().map(PathBuf::from)), set)
     }
 }
+
+/// The arguments of one command and the options behind it.
+///
+/// clap has global arguments, but a list that stands in front of a command and behind it would lose
+/// its first half.
+#[derive(Debug, Clone, Default, Args)]
+pub struct With<T: Args> {
+    /// The arguments of the command.
+    #[command(flatten)]
+    pub args: T,
+    /// The options.
+    #[command(flatten)]
+    pub options: OptionArgs,
+}
+
+/// No arguments.
+#[derive(Debug, Clone, Default, Args)]
+pub struct NoArgs {}
 
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the server
-    Serve(ServeArgs),
+    Serve(With<ServeArgs>),
     /// Manage accounts
     #[command(subcommand)]
     User(UserCommand),
@@ -66,9 +85,22 @@ pub enum Command {
     #[command(subcommand)]
     Config(ConfigCommand),
     /// Connect to a server as a browser would, and name each step
-    Probe(ProbeArgs),
+    Probe(With<ProbeArgs>),
     /// Check what the server needs before it starts: options, certificate, store
-    Check(CheckArgs),
+    Check(With<CheckArgs>),
+}
+
+impl Command {
+    /// The options behind the command.
+    pub fn options(&self) -> &OptionArgs {
+        match self {
+            Self::Serve(with) => &with.options,
+            Self::User(command) => command.options(),
+            Self::Config(command) => command.options(),
+            Self::Probe(with) => &with.options,
+            Self::Check(with) => &with.options,
+        }
+    }
 }
 
 /// `stanzad serve`
@@ -94,32 +126,56 @@ Examples:
 #[command(after_help = USER_EXAMPLES)]
 pub enum UserCommand {
     /// Make an account
-    Add {
-        /// Its address, such as romeo@example.org
-        jid: String,
-        /// Its password [default: the first line of standard input, which keeps it out of `ps`]
-        password: Option<String>,
-    },
+    Add(With<PasswordArgs>),
     /// Set the password of an account
-    Passwd {
-        /// Its address
-        jid: String,
-        /// The new password [default: the first line of standard input]
-        password: Option<String>,
-    },
+    Passwd(With<PasswordArgs>),
     /// Delete an account and all that is stored for it
-    Del {
-        /// Its address
-        jid: String,
-    },
+    Del(With<AccountArgs>),
     /// Print the addresses of all accounts, one on each line
-    List {
-        /// Only those of this domain
-        domain: Option<String>,
-    },
+    List(With<ListArgs>),
     /// Make an account for each line `jid password` of standard input
-    Import,
+    Import(With<NoArgs>),
 }
+
+impl UserCommand {
+    fn options(&self) -> &OptionArgs {
+        match self {
+            Self::Add(with) | Self::Passwd(with) => &with.options,
+            Self::Del(with) => &with.options,
+            Self::List(with) => &with.options,
+            Self::Import(with) => &with.options,
+        }
+    }
+}
+
+/// `stanzad user add` and `passwd`
+#[derive(Debug, Clone, Args)]
+#[command(after_help = PASSWORD_EXAMPLES)]
+pub struct PasswordArgs {
+    /// The address of the account, such as romeo@example.org
+    pub jid: String,
+    /// Its password [default: the first line of standard input, which keeps it out of `ps`]
+    pub password: Option<String>,
+}
+
+/// `stanzad user del`
+#[derive(Debug, Clone, Args)]
+pub struct AccountArgs {
+    /// The address of the account
+    pub jid: String,
+}
+
+/// `stanzad user list`
+#[derive(Debug, Clone, Default, Args)]
+pub struct ListArgs {
+    /// Only accounts of this domain
+    pub domain: Option<String>,
+}
+
+const PASSWORD_EXAMPLES: &str = "\
+Examples:
+  stanzad user add romeo@example.org < password-file
+  stanzad user passwd romeo@example.org < password-file";
 
 const USER_EXAMPLES: &str = "\
 Examples:
@@ -134,11 +190,20 @@ Passwords are stored as SCRAM keys only, from which they cannot be read again.";
 #[command(after_help = CONFIG_EXAMPLES)]
 pub enum ConfigCommand {
     /// Find every mistake: line, key, allowed range, nearest known key
-    Check,
+    Check(With<NoArgs>),
     /// Print the values in force, as a file that gives them again
-    Show,
+    Show(With<NoArgs>),
     /// Print every option: type, unit, range, default, effect
-    Reference(ReferenceArgs),
+    Reference(With<ReferenceArgs>),
+}
+
+impl ConfigCommand {
+    fn options(&self) -> &OptionArgs {
+        match self {
+            Self::Check(with) | Self::Show(with) => &with.options,
+            Self::Reference(with) => &with.options,
+        }
+    }
 }
 
 const CONFIG_EXAMPLES: &str = "\

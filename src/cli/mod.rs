@@ -9,8 +9,8 @@ mod serve;
 mod user;
 
 pub use args::{
-    CheckArgs, Cli, Command, ConfigCommand, OptionArgs, ProbeArgs, ReferenceArgs, ServeArgs,
-    UserCommand,
+    AccountArgs, CheckArgs, Cli, Command, ConfigCommand, ListArgs, NoArgs, OptionArgs,
+    PasswordArgs, ProbeArgs, ReferenceArgs, ServeArgs, UserCommand, With,
 };
 
 use std::process::ExitCode;
@@ -65,16 +65,16 @@ pub fn main() -> ExitCode {
 ///
 /// [`Failure`] says whose fault it was and what the exit code is.
 pub fn run(cli: Cli) -> Result<(), Failure> {
-    let sources = cli.options.sources();
+    let sources = cli.options.sources(cli.command.options());
     match cli.command {
         // The reference is the same whatever the options are, so it does not read them.
-        Command::Config(ConfigCommand::Reference(args)) => config::reference(&args),
-        Command::Config(ConfigCommand::Check) => config::check(&sources),
-        Command::Config(ConfigCommand::Show) => config::show(&load(&sources)?),
-        Command::Serve(args) => serve::run(load(&sources)?, sources, &args),
+        Command::Config(ConfigCommand::Reference(with)) => config::reference(&with.args),
+        Command::Config(ConfigCommand::Check(_)) => config::check(&sources),
+        Command::Config(ConfigCommand::Show(_)) => config::show(&load(&sources)?),
+        Command::Serve(with) => serve::run(load(&sources)?, sources, &with.args),
         Command::User(command) => user::run(load(&sources)?, command),
-        Command::Check(args) => check::run(load(&sources)?, &args),
-        Command::Probe(args) => probe::run(&load(&sources)?, sources.file.is_some(), &args),
+        Command::Check(with) => check::run(load(&sources)?, &with.args),
+        Command::Probe(with) => probe::run(&load(&sources)?, sources.file.is_some(), &with.args),
     }
 }
 
