@@ -27,6 +27,7 @@ pub use sections::{
     Auth, Bosh, Config, Endpoint, Limits, Listen, Log, Registration, Sm, Tls, Web, Ws,
 };
 pub use types::{Durability, LogFormat, LogLevel, Origins, PlainPolicy};
+pub use units::{format_duration, format_size, parse_duration, parse_size};
 
 #[cfg(test)]
 mod tests;
