@@ -1,7 +1,10 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
 
+pub mod admin;
 pub mod forwarded;
+pub mod host_meta;
 pub mod listener;
+pub mod origin;
 pub mod peer;
 pub mod proxy_protocol;
 pub mod tls;
