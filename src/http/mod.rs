@@ -1,6 +1,7 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
 
 pub mod admin;
+pub mod files;
 pub mod forwarded;
 pub mod host_meta;
 pub mod listener;

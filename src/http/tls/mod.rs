@@ -302,4 +302,4 @@ fn tls_link(connection: &ServerConnection, server_end_point: Option<Arc<[u8]>>) 
 const EXPORTER_LABEL: &[u8] = b"EXPORTER-Channel-Binding";
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
