@@ -1,8 +1,12 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
 
 pub mod driver;
+pub mod admin;
+pub mod files;
 pub mod forwarded;
+pub mod host_meta;
 pub mod listener;
+pub mod origin;
 pub mod peer;
 pub mod proxy_protocol;
 pub mod tls;
