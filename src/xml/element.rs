@@ -185,6 +185,24 @@ impl Element {
         }
     }
 
+    /// Adds an attribute in a namespace, for which a prefix is made up when it is written. It must
+    /// not be there yet.
+    pub fn push_attr_in(
+        &mut self,
+        name: impl Into<String>,
+        namespace: impl Into<String>,
+        value: impl Into<String>,
+    ) {
+        let (name, namespace, value) = (name.into(), namespace.into(), value.into());
+        debug_assert!(is_nc_name(&name) && !namespace.is_empty());
+        debug_assert!(self.attr_in(&name, &namespace).is_none());
+        self.attributes.push(ElementAttribute {
+            name,
+            namespace,
+            value,
+        });
+    }
+
     /// Takes an attribute without a prefix away; returns its value.
     pub fn remove_attr(&mut self, name: &str) -> Option<String> {
         let same = |a: &ElementAttribute| a.name == name && a.namespace.is_empty();
