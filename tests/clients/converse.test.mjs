@@ -55,12 +55,18 @@ async function logInBoth({ alice, bob, accounts }, name) {
   await screenshot(alice.page, `converse-${name}-logged-in`);
 }
 
-async function becomeContacts({ alice, bob }) {
+async function becomeContacts({ alice, bob, accounts }) {
   await alice.addContact(bob.jid);
   await bob.contact(alice.jid).waitFor();
   await bob.acceptContact(alice.jid);
-  const online = (who, whom) => who.contact(whom).locator('.chat-status--online, .chat-status.fa-circle').first().waitFor();
-  await Promise.all([online(alice, bob.jid), online(bob, alice.jid)]);
+  // Bob asks back from another device, because his Converse cannot (see acceptContact); alice's Converse agrees by itself.
+  const device = await Peer.connect(accounts[1]);
+  await device.subscribe(alice.jid);
+  await until('both subscriptions', () =>
+    [alice, bob].every(({ wire }) => wire.receivedSome(/<item [^>]*subscription=['"]both['"]/)),
+  );
+  await device.stop();
+  await Promise.all([alice.seesOnline(bob.jid), bob.seesOnline(alice.jid)]);
   await alice.openChat(bob.jid);
   await bob.openChat(alice.jid);
 }
@@ -146,6 +152,13 @@ describe('converse_over_websocket', () => {
     await bob.expectFromContact([...bobBefore, 'yes, back']);
     await screenshot(alice.page, 'converse-ws-reloaded');
   });
+
+  step('logs_out_and_is_gone_for_its_contact', async () => {
+    const { alice, bob } = people;
+    await alice.logOut();
+    assert.ok(alice.wire.sentSome(/^<close /), 'Converse closed its stream');
+    await bob.seesOffline(alice.jid);
+  });
 });
 
 describe('converse_over_bosh', () => {
@@ -195,6 +208,13 @@ describe('converse_over_bosh', () => {
     await alice.send('yes, back');
     await bob.expectFromContact([...bobBefore, 'yes, back']);
     await screenshot(alice.page, 'converse-bosh-reloaded');
+  });
+
+  step('logs_out_and_is_gone_for_its_contact', async () => {
+    const { alice, bob } = people;
+    await alice.logOut();
+    assert.ok(alice.wire.sentSome(/^<body [^>]*type="terminate"/), 'Converse terminated its session');
+    await bob.seesOffline(alice.jid);
   });
 });
 

@@ -24,6 +24,8 @@ export class Peer {
     peer.xmpp.on('error', (error) => peer.errors.push(error));
     await within(`${jid} to be online`, peer.xmpp.start());
     peer.jid = peer.xmpp.jid.toString();
+    // xmpp.js zeroes its count of received stanzas a moment after <enabled/> arrived: anything earlier would be uncounted.
+    await until('stream management', () => peer.xmpp.streamManagement.enabled);
     return peer;
   }
 
@@ -50,6 +52,11 @@ export class Peer {
       await peer.xmpp.iqCaller.set(xml('query', { xmlns: 'jabber:iq:roster' }, xml('item', { jid, subscription: 'remove' })));
     }
     await peer.stop();
+  }
+
+  /** Authorises and asks `jid`, as the second device of somebody would. */
+  async subscribe(jid) {
+    await this.xmpp.send(xml('presence', { to: jid, type: 'subscribe' }));
   }
 
   async stop() {
