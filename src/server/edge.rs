@@ -116,6 +116,7 @@ fn client_settings(config: &Config) -> ClientSettings {
         domain: config.domain().to_owned(),
         is_only_domain: config.domains.len() == 1,
         websocket_path: first.map_or("/ws/", |endpoint| &endpoint.path).to_owned(),
+        registration: config.registration.enabled,
         bosh_path: config.bosh.enabled.then(|| BOSH_PATH.to_owned()),
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn ws(config: &Config) -> WsOptions {
 pub(super) fn bosh(config: &Config) -> crate::stream::bosh::Options {
     crate::stream::bosh::Options {
         max_wait: config.bosh.max_wait,
-        max_hold: config.bosh.requests.saturating_sub(1),
+        max_hold: u8::try_from(config.bosh.requests.saturating_sub(1)).unwrap_or(u8::MAX),
         inactivity: config.bosh.inactivity,
         polling_inactivity: config.bosh.inactivity.max(config.bosh.polling * 2),
         polling: config.bosh.polling,
