@@ -59,6 +59,7 @@ pub(super) fn sessions(config: &Config) -> SessionsOptions {
     SessionsOptions {
         sessions_per_user: config.limits.sessions_per_user,
         send_queue: config.limits.send_queue,
+        send_queue_bytes: config.limits.send_queue_bytes,
         max_unacked: config.sm.max_unacked,
         max_hibernating_per_user: config.sm.max_hibernating_per_user,
     }
