@@ -1,7 +1,7 @@
 //! From the operator's options to those of the rooms.
 
 use crate::backend::local::LocalOptions;
-use crate::config::{Config, Durability, PlainPolicy};
+use crate::config::{Config, PlainPolicy};
 use crate::http::listener::{ConnectionCap, ListenerOptions};
 use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::tls::{CertificateSource, TlsKeeper};
@@ -148,14 +148,5 @@ pub(super) fn origins(config: &Config, endpoint: Option<&crate::config::Endpoint
                 .filter_map(|origin| Origin::of_url(origin).ok());
             OriginPolicy::Only(origins.collect())
         }
-    }
-}
-
-/// What the operator ought to know about the options beyond their being right.
-pub(super) fn warn(config: &Config) {
-    if config.sm.durability == Durability::Always {
-        tracing::warn!(
-            "sm.durability = \"always\": this version keeps sessions in memory, and none outlives the process"
-        );
     }
 }

@@ -90,7 +90,7 @@ impl Server {
     ///
     /// [`StartError`]
     pub async fn start(mut config: Config, demo: bool) -> Result<Self, StartError> {
-        options::warn(&config);
+        warn(&config);
         if demo {
             refuse_public_demo(&config)?;
         }
@@ -155,7 +155,7 @@ impl Server {
     pub fn reload(&mut self, new: &Config) -> Vec<&'static str> {
         let waiting = Config::diff_needing_restart(&self.config, new);
         self.config.take_over(new);
-        options::warn(&self.config);
+        warn(&self.config);
         self.rooms
             .options
             .store(Arc::new(options::stream(&self.config)));
@@ -297,6 +297,13 @@ fn tls(config: &Config) -> Result<Option<Arc<TlsKeeper>>, StartError> {
     let keeper = TlsKeeper::load(&source, host)?;
     report_certificate(&keeper.report());
     Ok(Some(Arc::new(keeper)))
+}
+
+/// What is allowed and yet may not be meant.
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
 }
 
 fn report_certificate(report: &CertificateReport) {
