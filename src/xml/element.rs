@@ -14,8 +14,10 @@ use super::{Limits, XmlFault};
 ///
 /// Reading, writing and dropping do not recurse. Reading is bounded by [`Limits`]; a tree that is
 /// built by hand is as deep as its builder makes it. (`Clone`, `==` and `Debug` do recurse.)
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct Element {
+    /// Only for writing; see [`with_prefix`](Self::with_prefix).
+    prefix: &'static str,
     name: String,
     namespace: String,
     attributes: Vec<ElementAttribute>,
@@ -133,11 +135,22 @@ impl Element {
         let (name, namespace) = (name.into(), namespace.into());
         debug_assert!(is_nc_name(&name), "{name:?} is no name of an element");
         Self {
+            prefix: "",
             name,
             namespace,
             attributes: Vec::new(),
             nodes: Vec::new(),
         }
+    }
+
+    /// To be written with a prefix, which is declared in place, instead of as the default namespace.
+    ///
+    /// Means the same to every reader of XML; some clients look for `stream:features` and
+    /// `stream:error` by these very names.
+    pub fn with_prefix(mut self, prefix: &'static str) -> Self {
+        debug_assert!(is_nc_name(prefix) && !self.namespace.is_empty());
+        self.prefix = prefix;
+        self
     }
 
     /// With an attribute; see [`set_attr`](Self::set_attr).
@@ -236,27 +249,52 @@ impl Element {
             if let Some((element, inherited)) = next.take() {
                 element.write_start(out, inherited);
                 if !element.nodes.is_empty() {
-                    open.push((element, element.nodes.iter()));
+                    open.push((
+                        element,
+                        element.default_namespace(inherited),
+                        element.nodes.iter(),
+                    ));
                 }
             }
-            let Some((element, nodes)) = open.last_mut() else {
+            let Some((element, default, nodes)) = open.last_mut() else {
                 break;
             };
             match nodes.next() {
                 Some(Node::Text(text)) => out.push_str(&escape_text(text)),
-                Some(Node::Element(child)) => next = Some((child, element.namespace.as_str())),
+                Some(Node::Element(child)) => next = Some((child, *default)),
                 None => {
-                    push_all(out, &["</", &element.name, ">"]);
+                    out.push_str("</");
+                    element.write_name(out);
+                    out.push('>');
                     open.pop();
                 }
             }
         }
     }
 
+    /// The default namespace inside, given the one outside.
+    fn default_namespace<'a>(&'a self, inherited: &'a str) -> &'a str {
+        if self.prefix.is_empty() {
+            &self.namespace
+        } else {
+            inherited
+        }
+    }
+
+    fn write_name(&self, out: &mut String) {
+        if !self.prefix.is_empty() {
+            push_all(out, &[self.prefix, ":"]);
+        }
+        out.push_str(&self.name);
+    }
+
     /// Writes the start tag, or the one tag of an element that holds nothing.
     fn write_start(&self, out: &mut String, inherited: &str) {
-        push_all(out, &["<", &self.name]);
-        if self.namespace != inherited {
+        out.push('<');
+        self.write_name(out);
+        if !self.prefix.is_empty() {
+            push_attribute(out, &format!("xmlns:{}", self.prefix), &self.namespace);
+        } else if self.namespace != inherited {
             push_attribute(out, "xmlns", &self.namespace);
         }
         for (i, attribute) in self.attributes.iter().enumerate() {
@@ -269,6 +307,16 @@ impl Element {
             }
         }
         out.push_str(if self.nodes.is_empty() { "/>" } else { ">" });
+    }
+}
+
+/// The prefix does not count: it means nothing.
+impl PartialEq for Element {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.namespace == other.namespace
+            && self.attributes == other.attributes
+            && self.nodes == other.nodes
     }
 }
 
@@ -319,6 +367,7 @@ impl Sink for Builder {
             .iter()
             .filter(|a| !a.is_namespace_declaration());
         self.open.push(Element {
+            prefix: "",
             name: tag.qname.local(text).to_owned(),
             namespace: tag.namespace.name(text).into_owned(),
             attributes: attributes
