@@ -30,7 +30,10 @@ mod tests {
     use super::*;
 
     fn trusted(networks: &[&str]) -> TrustedProxies {
-        networks.iter().map(|network| network.parse::<IpNet>().unwrap()).collect()
+        networks
+            .iter()
+            .map(|network| network.parse::<IpNet>().unwrap())
+            .collect()
     }
 
     fn ip(text: &str) -> IpAddr {

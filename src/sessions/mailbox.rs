@@ -27,7 +27,10 @@ pub struct Amount {
 
 impl Amount {
     /// More than there will ever be.
-    pub const UNLIMITED: Self = Self { stanzas: usize::MAX, bytes: usize::MAX };
+    pub const UNLIMITED: Self = Self {
+        stanzas: usize::MAX,
+        bytes: usize::MAX,
+    };
 
     fn exceeds(self, bound: Self) -> bool {
         self.stanzas > bound.stanzas || self.bytes > bound.bytes
@@ -202,7 +205,10 @@ impl Mailbox {
 
 impl Inner {
     fn amount(&self) -> Amount {
-        Amount { stanzas: self.queue.len(), bytes: self.bytes }
+        Amount {
+            stanzas: self.queue.len(),
+            bytes: self.bytes,
+        }
     }
 
     fn is_pressed(&self) -> bool {
@@ -235,8 +241,14 @@ mod tests {
     }
 
     fn mailbox(soft: usize, hard: usize) -> Mailbox {
-        let amount = |stanzas: usize| Amount { stanzas, bytes: stanzas * 100 };
-        Mailbox::new(Bounds { soft: amount(soft), hard: amount(hard) })
+        let amount = |stanzas: usize| Amount {
+            stanzas,
+            bytes: stanzas * 100,
+        };
+        Mailbox::new(Bounds {
+            soft: amount(soft),
+            hard: amount(hard),
+        })
     }
 
     fn context() -> Context<'static> {
@@ -289,8 +301,17 @@ mod tests {
         mailbox.command(Command::End(EndReason::Conflict));
         mailbox.command(Command::HandOver);
         let mail = mailbox.poll_mail(&mut context(), true);
-        assert!(matches!(mail, Poll::Ready(Mail::Command(Command::End(EndReason::Conflict)))));
-        assert!(matches!(mailbox.poll_mail(&mut context(), false), Poll::Pending));
-        assert!(matches!(mailbox.poll_mail(&mut context(), true), Poll::Ready(Mail::Stanza(_))));
+        assert!(matches!(
+            mail,
+            Poll::Ready(Mail::Command(Command::End(EndReason::Conflict)))
+        ));
+        assert!(matches!(
+            mailbox.poll_mail(&mut context(), false),
+            Poll::Pending
+        ));
+        assert!(matches!(
+            mailbox.poll_mail(&mut context(), true),
+            Poll::Ready(Mail::Stanza(_))
+        ));
     }
 }

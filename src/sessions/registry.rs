@@ -235,9 +235,12 @@ impl Sessions {
     pub fn hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) -> Vec<Ending> {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
-        let hard = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
+        // Nobody empties it, so nobody is made to wait for it.
+        let stanzas = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
+        let bytes = attached_bounds(&options).hard.bytes;
+        let hard = Amount { stanzas, bytes };
         session.mailbox().set_bounds(Bounds {
-            soft: usize::MAX,
+            soft: Amount::UNLIMITED,
             hard,
         });
         {
@@ -407,7 +410,10 @@ fn oldest_hibernating(sessions: &[Arc<Session>]) -> Option<&Arc<Session>> {
 }
 
 fn attached_bounds(options: &SessionsOptions) -> Bounds {
-    let soft = Amount { stanzas: options.send_queue, bytes: options.send_queue_bytes };
+    let soft = Amount {
+        stanzas: options.send_queue,
+        bytes: options.send_queue_bytes,
+    };
     let hard = Amount {
         stanzas: soft.stanzas.saturating_mul(HARD_OVER_SOFT),
         bytes: soft.bytes.saturating_mul(HARD_OVER_SOFT),
