@@ -1,6 +1,6 @@
 //! The routes that browsers and clients see.
 
-use super::options;
+use super::{DemoAccount, options};
 use crate::config::{BOSH_PATH, Config};
 use crate::http::driver::Rooms;
 use crate::http::files::{ClientFiles, ClientSettings, FilesError};
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 /// What of the edge changes on reload.
 pub(super) struct Edge {
     pub ws: Arc<ArcSwap<WsOptions>>,
-    pub bosh: Arc<ArcSwap<crate::http::bosh::BoshHttpOptions>>,
+    pub bosh: Arc<ArcSwap<crate::stream::bosh::Options>>,
     /// By the name of the endpoint.
     pub origins: Vec<(String, Arc<ArcSwap<OriginPolicy>>)>,
     pub bosh_origins: Arc<ArcSwap<OriginPolicy>>,
@@ -66,9 +66,11 @@ impl Edge {
         &self,
         config: &Config,
         rooms: &Rooms,
+        demo: &[DemoAccount],
         stopping: &watch::Receiver<bool>,
     ) -> Result<Router, FilesError> {
         let mut router = Router::new();
+        let _ = demo;
         if config.ws.enabled {
             for (endpoint, (_, origins)) in config.endpoints.iter().zip(&self.origins) {
                 let served = ws::Endpoint {
