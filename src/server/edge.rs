@@ -84,11 +84,17 @@ impl Edge {
             }
         }
         router = router.merge(host_meta::router(&discovery(config)));
-        if let Some(dir) = &config.web.client_dir {
-            router = router.merge(ClientFiles::open(dir, &client_settings(config))?.router());
+        if let Some(files) = client_files(config)? {
+            router = router.merge(files.router());
         }
         Ok(router.fallback(nothing_here))
     }
+}
+
+/// The web client of `web.client_dir`, if one is named.
+pub(super) fn client_files(config: &Config) -> Result<Option<ClientFiles>, FilesError> {
+    let dir = config.web.client_dir.as_ref();
+    dir.map(|dir| ClientFiles::open(dir, &client_settings(config))).transpose()
 }
 
 /// Where clients find what (XEP-0156). Converse takes the last link of a kind, so the first

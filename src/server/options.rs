@@ -17,7 +17,7 @@ use std::time::Duration;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The domains in canonical form, as the streams compare them.
-pub(super) fn hosts(config: &Config) -> Vec<Arc<str>> {
+pub fn hosts(config: &Config) -> Vec<Arc<str>> {
     let canonical = |domain: &String| match address::parse_bare(domain) {
         Ok(jid) => jid.domain().as_str().into(),
         Err(_) => domain.as_str().into(), // the options have been checked

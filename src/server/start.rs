@@ -94,9 +94,7 @@ impl Server {
         if demo {
             refuse_public_demo(&config)?;
         }
-        make_state_dir(&config)?;
-        let store: Arc<dyn Store> =
-            Arc::new(Sqlite::open(&config.state_dir.join("stanzad.sqlite"))?);
+        let store = open_store(&config)?;
         let demo = match demo {
             true => demo::prepare(&store, config.domain()).await?,
             false => Vec::new(),
@@ -248,6 +246,19 @@ impl Ports {
         listeners
     }
 }
+
+/// Opens the store of `state_dir`, and makes both if they are not there.
+///
+/// # Errors
+///
+/// [`StartError::StateDir`], [`StartError::Store`]
+pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    make_state_dir(config)?;
+    Ok(Arc::new(Sqlite::open(&config.state_dir.join(DATABASE))?))
+}
+
+/// The name of the database in `state_dir`.
+const DATABASE: &str = "stanzad.sqlite";
 
 /// Connections to the admin port.
 const ADMIN_CONNECTIONS: usize = 64;
