@@ -22,7 +22,7 @@ class StanzaJs {
   events = [];
 
   constructor({ jid, password }, service = settings.wsUrl) {
-    this.client = createClient({ jid, password, transports: { websocket: service, bosh: false } });
+    this.client = createClient({ jid, password, transports: { websocket: service, bosh: false }, autoReconnect: true });
     this.client.on('raw:*', (kind, frame) => this.raw[kind.split(':')[1]].push(frame));
     this.client.on('message', (message) => message.body && this.bodies.push(message.body));
     this.client.on('presence', (presence) => this.presences.push(presence));
@@ -33,6 +33,12 @@ class StanzaJs {
     return this.events.includes(event);
   }
 
+  /** How many <r/> went out after the message with this body; 0 also if it has not gone out yet. */
+  requestsAfter(body) {
+    const at = this.raw.outgoing.findIndex((frame) => frame.includes(`<body>${body}</body>`));
+    return at < 0 ? 0 : this.raw.outgoing.slice(at).filter((frame) => frame.startsWith('<r ')).length;
+  }
+
   async logIn() {
     this.client.connect();
     await until('session:started', () => this.happened('session:started'));
@@ -41,6 +47,7 @@ class StanzaJs {
   }
 
   async disconnect() {
+    this.events.length = 0;
     this.client.disconnect();
     await until('disconnected', () => this.happened('disconnected'));
   }
@@ -106,8 +113,6 @@ describe('stanzajs_over_websocket', () => {
       await alice.client.ping(settings.domain);
       const roster = await alice.client.getRoster();
       assert.deepEqual(roster.items ?? [], []);
-      const refusal = await alice.client.sendIQ({ type: 'get', to: settings.domain, softwareVersion: {}, extra: 1 }).catch((error) => error);
-      assert.ok(['result', 'error'].includes(refusal.type));
       const nowhere = await within('an error', alice.client.ping(`nobody-here@${settings.domain}/nowhere`).catch((error) => error));
       assert.equal(nowhere.type, 'error');
       assert.equal(nowhere.error.condition, 'service-unavailable');
@@ -144,6 +149,8 @@ describe('stanzajs_over_websocket', () => {
       proxy.freeze();
       for (const body of heard.slice(10, 20)) await bob.say(alice.client.jid, body);
       for (const body of said) alice.client.sendMessage({ to: BOB.jid, type: 'chat', body });
+      // stanza.js writes from a queue and follows each stanza with <r/>; a write to a closed socket would end the process.
+      await until('the link to have swallowed it', () => alice.requestsAfter(said.at(-1)) === 1);
       proxy.cut();
       for (const body of heard.slice(20)) await bob.say(alice.client.jid, body);
       await until('stream:management:resumed', () => alice.happened('stream:management:resumed'));
