@@ -1,7 +1,8 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
 
-pub mod driver;
 pub mod admin;
+pub mod bosh;
+pub mod driver;
 pub mod files;
 pub mod forwarded;
 pub mod host_meta;
