@@ -1,6 +1,7 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
 
 pub mod admin;
+pub mod bosh;
 pub mod driver;
 pub mod files;
 pub mod forwarded;
