@@ -1,3 +1,7 @@
 //! The `stanzad` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    stanzad::cli::main()
+}

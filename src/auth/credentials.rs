@@ -12,7 +12,7 @@ use super::{
 
 /// Fewest PBKDF2 iterations (RFC 7677 §4; clients refuse fewer).
 pub const ITERATIONS_MIN: u32 = 4_096;
-/// Most PBKDF2 iterations: about a second and a half of one core at each PLAIN login.
+/// Most PBKDF2 iterations: around a second of one core at each PLAIN login.
 pub const ITERATIONS_MAX: u32 = 1_000_000;
 /// Default PBKDF2 iterations: some milliseconds on a server, some tens in a browser.
 pub const ITERATIONS_DEFAULT: u32 = 10_000;

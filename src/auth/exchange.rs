@@ -82,15 +82,17 @@ enum State {
 
 /// What a client has said of itself before its credentials are known.
 enum Claim {
-    Plain {
-        password: String,
-    },
-    Scram {
-        hash: ScramHash,
-        client_first_bare: String,
-        nonce: String,
-        binding_data: Vec<u8>,
-    },
+    Plain { password: String },
+    Scram(ScramClaim),
+}
+
+struct ScramClaim {
+    hash: ScramHash,
+    client_first_bare: String,
+    /// The client's part and ours.
+    nonce: String,
+    /// What `c=` will have to carry.
+    binding_data: Vec<u8>,
 }
 
 /// A state to go on in and what to do meanwhile, or the end.
@@ -125,6 +127,12 @@ impl Exchange {
             nonce,
             state: State::Start,
         })
+    }
+
+    #[cfg(test)]
+    pub(super) fn with_nonce(mut self, nonce: &str) -> Self {
+        nonce.clone_into(&mut self.nonce);
+        self
     }
 
     /// The mechanism in use.
@@ -173,7 +181,8 @@ impl Exchange {
 
     /// The answer to [`Step::LookUp`]; `None` where no such account may log in.
     ///
-    /// Takes as long and answers the same whether the account exists or not (RFC 5802 §9, A-19).
+    /// Does the same work and answers the same whether the account exists or not (RFC 5802 §9),
+    /// as far as accounts are made here, with the realm's iterations.
     pub fn on_credentials(&mut self, credentials: Option<Credentials>) -> Step {
         let outcome = match mem::replace(&mut self.state, State::Done) {
             State::LookingUp {
@@ -182,30 +191,8 @@ impl Exchange {
             } => self.check_password(username, &password, credentials.as_ref()),
             State::LookingUp {
                 username,
-                claim:
-                    Claim::Scram {
-                        hash,
-                        client_first_bare,
-                        nonce,
-                        binding_data,
-                    },
-            } => {
-                let stored = credentials.as_ref().and_then(|all| all.keys(hash));
-                let known = stored.is_some();
-                let keys = self.keys_or_decoy(stored, hash, &username);
-                let h = self.offer.downgrade_hash(hash);
-                let challenge = Challenge::new(keys, &client_first_bare, nonce, binding_data, &h);
-                let server_first = challenge.server_first().as_bytes().to_vec();
-                let challenge = Box::new(challenge);
-                Ok((
-                    State::Challenged {
-                        username,
-                        known,
-                        challenge,
-                    },
-                    Step::Challenge(server_first),
-                ))
-            }
+                claim: Claim::Scram(claim),
+            } => Ok(self.challenge(username, claim, credentials.as_ref())),
             _ => Err(SaslFailure::TemporaryAuthFailure {
                 reason: "credentials came that were not asked for".to_owned(),
             }),
@@ -260,13 +247,41 @@ impl Exchange {
         let binding_data = first.binding_data(self.mechanism, &self.offer, &self.binding)?;
         let username = self.realm.localpart(&first.username)?;
         self.realm.check_authzid(&first.authzid, &username)?;
-        let claim = Claim::Scram {
+        let claim = ScramClaim {
             hash,
             client_first_bare: first.bare.to_owned(),
             nonce: format!("{}{}", first.nonce, self.nonce),
             binding_data,
         };
-        Ok(look_up(username, claim))
+        Ok(look_up(username, Claim::Scram(claim)))
+    }
+
+    fn challenge(
+        &self,
+        username: String,
+        claim: ScramClaim,
+        credentials: Option<&Credentials>,
+    ) -> (State, Step) {
+        let ScramClaim {
+            hash,
+            client_first_bare,
+            nonce,
+            binding_data,
+        } = claim;
+        let stored = credentials.and_then(|credentials| credentials.keys(hash));
+        let known = stored.is_some();
+        let keys = self.keys_or_decoy(stored, hash, &username);
+        let h = self.offer.downgrade_hash(hash);
+        let challenge = Challenge::new(keys, &client_first_bare, nonce, binding_data, h.as_deref());
+        let step = Step::Challenge(challenge.server_first().as_bytes().to_vec());
+        (
+            State::Challenged {
+                username,
+                known,
+                challenge: Box::new(challenge),
+            },
+            step,
+        )
     }
 
     fn check_password(

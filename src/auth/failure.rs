@@ -130,13 +130,14 @@ impl SaslFailure {
         }
     }
 
-    /// Whether the failure counts as a guess against the account ([`super::Throttle::on_failure`]).
+    /// Whether the failure counts as a guess at a password, for
+    /// [`Throttle::on_failure`](super::Throttle::on_failure).
+    ///
+    /// Such a failure comes after a [`Step::LookUp`](super::Step::LookUp), which named the account.
     pub fn is_guess(&self) -> bool {
         matches!(
             self,
-            Self::NotAuthorized(
-                Refusal::WrongPassword | Refusal::UnknownAccount | Refusal::ImpossibleName
-            )
+            Self::NotAuthorized(Refusal::WrongPassword | Refusal::UnknownAccount)
         )
     }
 }

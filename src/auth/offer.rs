@@ -41,6 +41,7 @@ pub struct Offer {
     binding_types: Vec<ChannelBindingType>,
     /// PLAIN is enabled and this link is not fit for it.
     plain_withheld: bool,
+    hash_sent: bool,
 }
 
 impl Offer {
@@ -67,6 +68,7 @@ impl Offer {
             further_mechanisms: Vec::new(),
             binding_types: types,
             plain_withheld,
+            hash_sent: true,
         }
     }
 
@@ -74,6 +76,17 @@ impl Offer {
     #[must_use]
     pub fn with_further_mechanism(mut self, name: impl Into<String>) -> Self {
         self.further_mechanisms.push(name.into());
+        self
+    }
+
+    /// Leaves the downgrade hash out, for clients that trip over an attribute they do not know.
+    ///
+    /// RFC 5802 §5.1 has them pass it over and sign it all the same, and browsers' libraries do.
+    /// rsasl 2.3 passes it over unsigned, and some PHP clients refuse it: those fail with the hash
+    /// as with a wrong password.
+    #[must_use]
+    pub fn without_downgrade_hash(mut self) -> Self {
+        self.hash_sent = false;
         self
     }
 
@@ -121,10 +134,14 @@ impl Offer {
         }
     }
 
-    /// The `h` attribute of a server-first-message: what was announced, hashed, in base64.
+    /// The `h` attribute of a server-first-message: what was announced, hashed, in base64;
+    /// `None` where the operator left it out.
     ///
     /// Spec: XEP-0474 §6.1 (0.4.0 and later), of the profile that this offer was announced in.
-    pub fn downgrade_hash(&self, hash: ScramHash) -> String {
+    pub fn downgrade_hash(&self, hash: ScramHash) -> Option<String> {
+        if !self.hash_sent {
+            return None;
+        }
         let mut announced: Vec<&str> = self.mechanisms.iter().map(|known| known.name()).collect();
         announced.extend(self.further_mechanisms.iter().map(String::as_str));
         // i;octet (RFC 4790 §9.3) is the order of `str`.
@@ -136,6 +153,6 @@ impl Offer {
             input.push_str(BETWEEN_LISTS);
             input.push_str(&types.join(BETWEEN_NAMES));
         }
-        STANDARD.encode(hash.digest(input.as_bytes()))
+        Some(STANDARD.encode(hash.digest(input.as_bytes())))
     }
 }

@@ -128,12 +128,15 @@ impl Challenge {
         client_first_bare: &str,
         nonce: String,
         binding_data: Vec<u8>,
-        downgrade_hash: &str,
+        downgrade_hash: Option<&str>,
     ) -> Self {
         let salt = STANDARD.encode(keys.salt());
         let iterations = keys.iterations();
-        let signed_text =
-            format!("{client_first_bare},r={nonce},s={salt},i={iterations},h={downgrade_hash}");
+        let mut signed_text = format!("{client_first_bare},r={nonce},s={salt},i={iterations}");
+        if let Some(downgrade_hash) = downgrade_hash {
+            signed_text.push_str(",h=");
+            signed_text.push_str(downgrade_hash);
+        }
         let server_first_at = client_first_bare.len() + 1;
         Self {
             keys,

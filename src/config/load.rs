@@ -254,10 +254,13 @@ fn nearest(key: &str) -> Option<&'static str> {
 const LIKENESS_MIN: f64 = 0.5;
 /// A key of the right section is nearer than one of the same name elsewhere.
 const WRONG_SECTION: f64 = 0.1;
+/// A key that stops too early.
+const BEGUN: f64 = 0.6;
 
 fn likeness(known: &str, key: &str) -> f64 {
     let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
     let whole = strsim::normalized_damerau_levenshtein(known, key);
     let part = strsim::normalized_damerau_levenshtein(&last(known), &last(key)) - WRONG_SECTION;
-    whole.max(part)
+    let begun = if known.starts_with(key) { BEGUN } else { 0.0 };
+    whole.max(part).max(begun)
 }

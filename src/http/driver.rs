@@ -5,15 +5,17 @@
 //! frames while [`Driver::wants_frame`]. At the end it awaits [`Driver::finish`].
 
 use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply};
-use crate::sessions::{ClaimError, Claimed, Command, Delivered, EndReason, Mail, Session, Sessions};
-use crate::stanza::{ByteString, StanzaError};
+use crate::sessions::{
+    ClaimError, Claimed, Command, Delivered, EndReason, Mail, Session, Sessions,
+};
+use crate::stanza::{ByteString, Stanza, StanzaError};
 use crate::stream::{
-    Event, Finish, Framing, Notice, OpenRequest, Reply, SharedOptions, Stream, StreamFault,
-    Transmit,
+    Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Stream,
+    StreamFault, Transmit,
 };
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// How many stanzas leave the mailbox in one go, before the transport writes.
 const MAIL_BATCH: usize = 64;
@@ -43,6 +45,8 @@ pub struct Driver {
     command: Option<Command>,
     /// Why this side ended the session, if it did.
     reason: Option<EndReason>,
+    /// What the transport took and could not deliver, oldest first.
+    undelivered: Vec<Outbound>,
 }
 
 /// What the backend was asked and has not answered yet.
@@ -58,8 +62,13 @@ impl Driver {
     /// A driver for a link that is up.
     pub fn new(rooms: Rooms, connection: Arc<Connection>, framing: Framing) -> Self {
         let offer = rooms.backend.offer(&connection);
-        let stream =
-            Stream::new(Instant::now(), framing, offer, rooms.options.clone(), random_128_bits);
+        let stream = Stream::new(
+            Instant::now(),
+            framing,
+            offer,
+            rooms.options.clone(),
+            random_128_bits,
+        );
         Self {
             stream,
             rooms,
@@ -70,6 +79,7 @@ impl Driver {
             pressed: None,
             command: None,
             reason: None,
+            undelivered: Vec::new(),
         }
     }
 
@@ -107,6 +117,7 @@ impl Driver {
     /// The client opens or restarts the stream (BOSH).
     pub fn on_open(&mut self, now: Instant, open: &OpenRequest) {
         self.stream.on_open(now, open);
+        self.on_events(now);
     }
 
     /// The client closes the stream (BOSH).
@@ -161,14 +172,20 @@ impl Driver {
     }
 
     fn poll_pressed(&mut self, cx: &mut Context<'_>) {
-        if self.pressed.as_ref().is_some_and(|session| session.poll_relieved(cx).is_ready()) {
+        if self
+            .pressed
+            .as_ref()
+            .is_some_and(|session| session.poll_relieved(cx).is_ready())
+        {
             self.pressed = None;
         }
     }
 
     /// One piece of mail. Commands come before stanzas, and also to a stream without room.
     fn poll_mail(&mut self, cx: &mut Context<'_>, now: Instant, writable: bool) -> bool {
-        let Some(session) = &self.session else { return false };
+        let Some(session) = &self.session else {
+            return false;
+        };
         let wanted = writable && self.stream.has_room(self.pressed.is_some());
         match session.poll_mail(cx, wanted) {
             Poll::Pending => return false,
@@ -183,7 +200,9 @@ impl Driver {
         if self.pending.is_some() {
             return false;
         }
-        let Some(command) = self.command.take() else { return false };
+        let Some(command) = self.command.take() else {
+            return false;
+        };
         match command {
             Command::HandOver => self.stream.hand_over(now),
             Command::End(reason) => {
@@ -196,8 +215,12 @@ impl Driver {
     }
 
     fn poll_pending(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let Some(pending) = &mut self.pending else { return false };
-        let Poll::Ready(answer) = pending.poll(cx) else { return false };
+        let Some(pending) = &mut self.pending else {
+            return false;
+        };
+        let Poll::Ready(answer) = pending.poll(cx) else {
+            return false;
+        };
         self.pending = None;
         self.on_answer(now, answer);
         true
@@ -221,8 +244,10 @@ impl Driver {
                     endpoint = &*self.connection.endpoint, address = %self.connection.address,
                     "session bound"
                 );
-                let reply =
-                    Reply::Bound { jid: session.jid().clone(), previd: session.id().to_string() };
+                let reply = Reply::Bound {
+                    jid: session.jid().clone(),
+                    previd: session.id().to_string(),
+                };
                 self.session = Some(session);
                 reply
             }
@@ -257,7 +282,11 @@ impl Driver {
 
     fn on_event(&mut self, now: Instant, event: Event) {
         match event {
-            Event::SaslBegin { mechanism, initial, host } => {
+            Event::SaslBegin {
+                mechanism,
+                initial,
+                host,
+            } => {
                 let backend = &self.rooms.backend;
                 let mut exchange = backend.begin_sasl(&self.connection, &host, mechanism);
                 self.pending = Some(Pending::Sasl(exchange.on_message(initial)));
@@ -270,11 +299,17 @@ impl Driver {
             }
             Event::SaslAborted => self.exchange = None,
             Event::Register { host, request } => {
-                let answer = self.rooms.backend.register(&self.connection, &host, request);
+                let answer = self
+                    .rooms
+                    .backend
+                    .register(&self.connection, &host, request);
                 self.pending = Some(Pending::Register(answer));
             }
             Event::Bind { account, resource } => {
-                let bound = self.rooms.backend.bind(&self.connection, &account, resource);
+                let bound = self
+                    .rooms
+                    .backend
+                    .bind(&self.connection, &account, resource);
                 self.pending = Some(Pending::Bind(bound));
             }
             Event::Resume { account, previd } => {
@@ -293,7 +328,7 @@ impl Driver {
         }
     }
 
-    fn on_route(&mut self, now: Instant, stanza: crate::stanza::Stanza) {
+    fn on_route(&mut self, now: Instant, stanza: Stanza) {
         let Some(session) = &self.session else { return };
         match self.rooms.backend.route(session, stanza) {
             Routed::Later(future) => self.pending = Some(Pending::Route(future)),
@@ -305,7 +340,7 @@ impl Driver {
         }
     }
 
-    fn on_own_answer(&mut self, stanza: crate::stream::Outbound) {
+    fn on_own_answer(&mut self, stanza: Outbound) {
         let Some(session) = &self.session else { return };
         match session.deliver(stanza) {
             Delivered::Queued | Delivered::Gone(_) => {}
@@ -314,6 +349,19 @@ impl Driver {
                 self.rooms.sessions.end(session, EndReason::Overflow);
             }
         }
+    }
+
+    /// Elements of [`Driver::poll_transmit`] that the transport knows it did not deliver, oldest
+    /// first; to be called before [`Driver::finish`]. The stanzas among them go the way of what a
+    /// session leaves behind. Where stream management is on it knows better, and they are ignored.
+    pub fn give_back<'t>(&mut self, elements: impl IntoIterator<Item = &'t str>) {
+        let at = SystemTime::now();
+        let stanzas = elements.into_iter().filter_map(|element| {
+            let stanza = Stanza::of_server(element.into())?;
+            let (text, kind) = (stanza.text, stanza.kind);
+            Some(Outbound { text, kind, at })
+        });
+        self.undelivered.extend(stanzas);
     }
 
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
@@ -329,22 +377,38 @@ impl Driver {
                 self.on_answer(now, answer);
             }
         }
-        let Some(session) = self.session.take() else { return };
+        let Some(session) = self.session.take() else {
+            return;
+        };
         let finish = self.stream.finish();
         let (sm, reason) = match finish {
             Finish::Hibernate(sm) => return hibernate(&self.rooms, &session, sm, now).await,
-            Finish::End { sm, closed_by_client: true, .. } => (sm, EndReason::Closed),
-            Finish::End { sm, fault: true, .. } => (sm, EndReason::StreamError),
+            Finish::End {
+                sm,
+                closed_by_client: true,
+                ..
+            } => (sm, EndReason::Closed),
+            Finish::End {
+                sm, fault: true, ..
+            } => (sm, EndReason::StreamError),
             Finish::End { sm, .. } => (sm, EndReason::LinkLost),
             Finish::Unbound => (None, EndReason::LinkLost),
         };
         let reason = self.reason.unwrap_or(reason);
-        let ending = self.rooms.sessions.close(&session, sm, reason);
+        let is_managed = sm.is_some();
+        let mut ending = self.rooms.sessions.close(&session, sm, reason);
+        if !is_managed {
+            ending.leftovers.splice(0..0, self.undelivered);
+        }
         end(&self.rooms, ending).await;
     }
 
     fn log(&self, notice: &Notice) {
-        let session = self.session.as_ref().map(|session| session.id().short()).unwrap_or_default();
+        let session = self
+            .session
+            .as_ref()
+            .map(|session| session.id().short())
+            .unwrap_or_default();
         let address = self.connection.address;
         match notice {
             Notice::AuthenticationFailed(failure) => {
@@ -385,9 +449,10 @@ impl Pending {
                     SaslReply::Failure(failure) => Reply::SaslFailed(failure),
                 })
             }),
-            Self::Register(future) => {
-                future.as_mut().poll(cx).map(|answer| Answer::Reply(Reply::Registered(answer)))
-            }
+            Self::Register(future) => future
+                .as_mut()
+                .poll(cx)
+                .map(|answer| Answer::Reply(Reply::Registered(answer))),
             Self::Bind(future) => future.as_mut().poll(cx).map(|bound| match bound {
                 Ok(session) => Answer::Bound(session),
                 Err(error) => Answer::Reply(Reply::BindRefused(error)),
@@ -401,7 +466,12 @@ impl Pending {
     }
 }
 
-async fn hibernate(rooms: &Rooms, session: &Arc<Session>, sm: Box<crate::stream::Sm>, now: Instant) {
+async fn hibernate(
+    rooms: &Rooms,
+    session: &Arc<Session>,
+    sm: Box<crate::stream::Sm>,
+    now: Instant,
+) {
     let seconds = sm.resume_timeout().unwrap_or_default().as_secs();
     let unacked = sm.unacked_len();
     tracing::info!(session = %session.id().short(), jid = %session.jid(), unacked, seconds, "session hibernates");

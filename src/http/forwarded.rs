@@ -81,9 +81,7 @@ fn read(headers: &HeaderMap, which: ForwardedHeader) -> Said {
 }
 
 fn read_x_forwarded(headers: &HeaderMap) -> Said {
-    let hops = items(headers, &X_FORWARDED_FOR)
-        .map(|item| read_node(item))
-        .collect();
+    let hops = items(headers, &X_FORWARDED_FOR).map(read_node).collect();
     let mut said = Said { hops, secure: None };
     for scheme in items(headers, &X_FORWARDED_PROTO) {
         note_scheme(&mut said, scheme);
@@ -180,3 +178,203 @@ fn unquoted(text: &str) -> String {
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::HeaderValue;
+    use proptest::prelude::*;
+
+    use crate::http::peer::{TlsLink, TlsVersion};
+
+    /// Trusts loopback and 10.0.0.0/8.
+    fn options(which: ForwardedHeader) -> ListenerOptions {
+        let networks = ["127.0.0.0/8", "::1", "10.0.0.0/8"].map(|one| one.parse().unwrap());
+        ListenerOptions {
+            trusted_proxies: networks.into_iter().collect(),
+            forwarded_header: which,
+            ..ListenerOptions::default()
+        }
+    }
+
+    fn headers(lines: &[(HeaderName, &str)]) -> HeaderMap {
+        let lines = lines
+            .iter()
+            .map(|(name, value)| (name, HeaderValue::from_str(value).unwrap()));
+        lines.map(|(name, value)| (name.clone(), value)).collect()
+    }
+
+    fn from_proxy(lines: &[(HeaderName, &str)]) -> Peer {
+        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
+        believe(&headers(lines), &proxy, &options(ForwardedHeader::Either))
+    }
+
+    fn address(lines: &[(HeaderName, &str)]) -> String {
+        from_proxy(lines).address.to_string()
+    }
+
+    #[test]
+    fn trusted_proxy_names_the_client_in_either_header() {
+        assert_eq!(address(&[(X_FORWARDED_FOR, "192.0.2.1")]), "192.0.2.1:0");
+        assert_eq!(
+            address(&[(X_FORWARDED_FOR, "2001:db8::1")]),
+            "[2001:db8::1]:0"
+        );
+        assert_eq!(
+            address(&[(X_FORWARDED_FOR, "192.0.2.1:4711")]),
+            "192.0.2.1:4711"
+        );
+        assert_eq!(address(&[(FORWARDED, "for=192.0.2.1")]), "192.0.2.1:0");
+        let quoted = r#"by=10.0.0.1; For="[2001:db8::1]:4711" ;proto=http"#;
+        assert_eq!(address(&[(FORWARDED, quoted)]), "[2001:db8::1]:4711");
+    }
+
+    #[test]
+    fn nobody_else_is_believed() {
+        let stranger = Peer::direct("192.0.2.9:1".parse().unwrap());
+        let lines = headers(&[
+            (X_FORWARDED_FOR, "127.0.0.1"),
+            (X_FORWARDED_PROTO, "https"),
+            (FORWARDED, "for=127.0.0.1;proto=https"),
+        ]);
+        assert_eq!(
+            believe(&lines, &stranger, &options(ForwardedHeader::Either)),
+            stranger
+        );
+    }
+
+    #[test]
+    fn walk_from_the_right_ends_at_the_first_address_that_is_no_proxy() {
+        let chain = "127.0.0.1, 198.51.100.1, 192.0.2.1, 10.0.0.2";
+        assert_eq!(address(&[(X_FORWARDED_FOR, chain)]), "192.0.2.1:0");
+        let chain = "for=198.51.100.1, for=192.0.2.1, for=10.0.0.2";
+        assert_eq!(address(&[(FORWARDED, chain)]), "192.0.2.1:0");
+    }
+
+    #[test]
+    fn several_header_lines_are_one_list() {
+        let lines = [
+            (X_FORWARDED_FOR, "192.0.2.1"),
+            (X_FORWARDED_FOR, "192.0.2.2, 10.0.0.2"),
+        ];
+        assert_eq!(address(&lines), "192.0.2.2:0");
+        let lines = [
+            (FORWARDED, "for=192.0.2.1"),
+            (FORWARDED, "for=192.0.2.2,for=10.0.0.2"),
+        ];
+        assert_eq!(address(&lines), "192.0.2.2:0");
+    }
+
+    #[test]
+    fn chain_of_proxies_alone_begins_at_its_first() {
+        assert_eq!(
+            address(&[(X_FORWARDED_FOR, "10.0.0.3, 10.0.0.2")]),
+            "10.0.0.3:0"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_read_ends_the_walk_where_the_last_proxy_stood() {
+        for garbage in [
+            "unknown",
+            "_hidden",
+            "",
+            "192.0.2.1.5",
+            "\"192.0.2.1\"",
+            "[::1",
+            "a b",
+        ] {
+            let chain = format!("192.0.2.1, {garbage}, 10.0.0.2");
+            assert_eq!(
+                address(&[(X_FORWARDED_FOR, &chain)]),
+                "10.0.0.2:0",
+                "{garbage}"
+            );
+        }
+        for garbage in [
+            "for=unknown",
+            "for=_x",
+            "for=",
+            "proto=http",
+            "for=\"192.0.2.1",
+            ";;",
+            "=",
+        ] {
+            let chain = format!("for=192.0.2.1, for=10.0.0.2, {garbage}");
+            assert_eq!(address(&[(FORWARDED, &chain)]), "127.0.0.1:9", "{garbage}");
+        }
+        let not_ascii = HeaderValue::from_bytes(b"192.0.2.1, \xff").unwrap();
+        let lines = HeaderMap::from_iter([(X_FORWARDED_FOR, not_ascii)]);
+        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
+        let peer = believe(&lines, &proxy, &options(ForwardedHeader::Either));
+        assert_eq!((peer.address, peer.proxied), (proxy.address, true));
+    }
+
+    #[test]
+    fn comma_inside_quotes_separates_nothing() {
+        let line = r#"for="192.0.2.1, for=198.51.100.1";x="\"a,b;c\"", for=192.0.2.7"#;
+        assert_eq!(address(&[(FORWARDED, line)]), "192.0.2.7:0");
+    }
+
+    #[test]
+    fn header_that_the_proxy_does_not_write_cannot_override_the_one_that_it_writes() {
+        let lines = [
+            (FORWARDED, "for=127.0.0.1;proto=https"),
+            (X_FORWARDED_FOR, "192.0.2.1"),
+        ];
+        let peer = from_proxy(&lines);
+        assert_eq!(
+            (peer.address.to_string().as_str(), peer.secure),
+            ("192.0.2.1:0", false)
+        );
+        let only_forwarded = options(ForwardedHeader::Forwarded);
+        let lines = headers(&[(FORWARDED, "for=192.0.2.1"), (X_FORWARDED_FOR, "127.0.0.1")]);
+        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
+        let peer = believe(&lines, &proxy, &only_forwarded);
+        assert_eq!(peer.address.to_string(), "192.0.2.1:0");
+    }
+
+    #[test]
+    fn link_is_secure_when_every_hop_that_speaks_of_it_says_https() {
+        for (scheme, secure) in [
+            ("https", true),
+            ("HTTPS", true),
+            ("wss", true),
+            ("http", false),
+        ] {
+            assert_eq!(from_proxy(&[(X_FORWARDED_PROTO, scheme)]).secure, secure);
+        }
+        assert!(!from_proxy(&[(X_FORWARDED_PROTO, "https, http")]).secure);
+        assert!(from_proxy(&[(FORWARDED, "for=192.0.2.1;proto=https, for=10.0.0.2")]).secure);
+        assert!(!from_proxy(&[(X_FORWARDED_FOR, "192.0.2.1")]).secure);
+    }
+
+    #[test]
+    fn tls_of_the_proxy_is_not_the_clients() {
+        let exporter = Some([7; 32]);
+        let tls = TlsLink {
+            exporter,
+            server_end_point: None,
+            version: TlsVersion::V1_3,
+        };
+        let direct = Peer {
+            secure: true,
+            tls: Some(tls),
+            ..Peer::direct("127.0.0.1:9".parse().unwrap())
+        };
+        let options = options(ForwardedHeader::Either);
+        assert_eq!(believe(&HeaderMap::new(), &direct, &options), direct);
+        let lines = headers(&[(X_FORWARDED_FOR, "192.0.2.1"), (X_FORWARDED_PROTO, "http")]);
+        let peer = believe(&lines, &direct, &options);
+        assert_eq!((peer.tls, peer.secure), (None, false));
+    }
+
+    proptest! {
+        #[test]
+        fn any_header_is_read_and_the_nearest_hop_cannot_be_forged(line in "[ -~]{0,80}") {
+            let chain = format!("{line}, 192.0.2.1");
+            prop_assert_eq!(address(&[(X_FORWARDED_FOR, &chain)]), "192.0.2.1:0");
+            let _ = from_proxy(&[(FORWARDED, &line)]);
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! The registry: sessions by account, by full address and by id; hibernation and resumption.
 
-use super::mailbox::{Bounds, Command};
+use super::mailbox::{Amount, Bounds, Command};
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
 use crate::stanza::address::{BareJid, FullJid, Jid};
@@ -17,6 +17,8 @@ pub struct SessionsOptions {
     pub sessions_per_user: usize,
     /// `limits.send_queue`: the soft bound of a mailbox while a stream carries the session.
     pub send_queue: usize,
+    /// `limits.send_queue_bytes`: the same in bytes.
+    pub send_queue_bytes: usize,
     /// `sm.max_unacked`: the bound of unacked queue and mailbox together while it hibernates.
     pub max_unacked: usize,
     /// `sm.max_hibernating_per_user`
@@ -96,7 +98,10 @@ impl Sessions {
     pub fn of_account(&self, account: &str) -> Vec<Arc<Session>> {
         let shard = read(self.account_shard(account));
         let all = shard.get(account).map_or(&[][..], Vec::as_slice);
-        all.iter().filter(|session| session.is_open()).cloned().collect()
+        all.iter()
+            .filter(|session| session.is_open())
+            .cloned()
+            .collect()
     }
 
     /// The open session at a full address.
@@ -104,7 +109,10 @@ impl Sessions {
         let resource = jid.resource()?;
         let account = account_part(jid);
         let shard = read(self.account_shard(account));
-        let found = shard.get(account)?.iter().find(|session| session.jid().resource() == resource)?;
+        let found = shard
+            .get(account)?
+            .iter()
+            .find(|session| session.jid().resource() == resource)?;
         found.is_open().then(|| found.clone())
     }
 
@@ -149,7 +157,11 @@ impl Sessions {
         if sessions.len() >= options.sessions_per_user {
             return Bind::TooMany(oldest_hibernating(sessions).cloned());
         }
-        let session = Arc::new(Session::new(SessionId::random(), jid, attached_bounds(&options)));
+        let session = Arc::new(Session::new(
+            SessionId::random(),
+            jid,
+            attached_bounds(&options),
+        ));
         sessions.push(session.clone());
         write(self.id_shard(session.id())).insert(session.id(), session.clone());
         Bind::Bound(session)
@@ -165,7 +177,9 @@ impl Sessions {
     /// [`ClaimError`]: no such session, not of this account, not resumable, or its stream does
     /// not let go within ten seconds. Its owner notices nothing of a claim by somebody else.
     pub async fn claim(&self, previd: &str, account: &BareJid) -> Result<Claimed, ClaimError> {
-        let Some(id) = SessionId::parse(previd) else { return Err(ClaimError { h: None }) };
+        let Some(id) = SessionId::parse(previd) else {
+            return Err(ClaimError { h: None });
+        };
         let deadline = tokio::time::Instant::now() + HAND_OVER_TIMEOUT;
         loop {
             let session = match self.by_id(id) {
@@ -175,7 +189,12 @@ impl Sessions {
             let mut let_go = Box::pin(session.let_go.notified());
             let_go.as_mut().enable();
             match self.take(&session) {
-                Take::Taken(sm) => return Ok(Claimed { session: session.clone(), sm }),
+                Take::Taken(sm) => {
+                    return Ok(Claimed {
+                        session: session.clone(),
+                        sm,
+                    });
+                }
                 Take::Over => return Err(self.claim_error(id, account)),
                 Take::Attached => session.command(Command::HandOver),
             }
@@ -186,7 +205,9 @@ impl Sessions {
     }
 
     fn claim_error(&self, id: SessionId, account: &BareJid) -> ClaimError {
-        ClaimError { h: lock(&self.tombstones).last_h(id, account) }
+        ClaimError {
+            h: lock(&self.tombstones).last_h(id, account),
+        }
     }
 
     fn take(&self, session: &Session) -> Take {
@@ -194,7 +215,9 @@ impl Sessions {
         match std::mem::replace(&mut *carrier, Carrier::Attached) {
             Carrier::Hibernating { sm, until, .. } => {
                 lock(&self.expiries).remove(&(until, session.id()));
-                session.mailbox().set_bounds(attached_bounds(&self.options.load()));
+                session
+                    .mailbox()
+                    .set_bounds(attached_bounds(&self.options.load()));
                 Take::Taken(sm)
             }
             Carrier::Attached => Take::Attached,
@@ -212,12 +235,22 @@ impl Sessions {
     pub fn hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) -> Vec<Ending> {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
-        let hard = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
-        session.mailbox().set_bounds(Bounds { soft: usize::MAX, hard });
+        // Nobody empties it, so nobody is made to wait for it.
+        let stanzas = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
+        let bytes = attached_bounds(&options).hard.bytes;
+        let hard = Amount { stanzas, bytes };
+        session.mailbox().set_bounds(Bounds {
+            soft: Amount::UNLIMITED,
+            hard,
+        });
         {
             let mut carrier = session.carrier();
             lock(&self.expiries).insert((until, session.id()));
-            *carrier = Carrier::Hibernating { sm, until, since: now };
+            *carrier = Carrier::Hibernating {
+                sm,
+                until,
+                since: now,
+            };
         }
         session.let_go.notify_waiters();
         self.end_surplus(session.account(), options.max_hibernating_per_user)
@@ -227,11 +260,16 @@ impl Sessions {
         let mut endings = Vec::new();
         loop {
             let sessions = self.of_account(account.as_str());
-            let hibernating = sessions.iter().filter(|session| session.is_hibernating()).count();
+            let hibernating = sessions
+                .iter()
+                .filter(|session| session.is_hibernating())
+                .count();
             if hibernating <= most {
                 return endings;
             }
-            let Some(oldest) = oldest_hibernating(&sessions) else { return endings };
+            let Some(oldest) = oldest_hibernating(&sessions) else {
+                return endings;
+            };
             endings.extend(self.end(oldest, EndReason::TooManyHibernating));
         }
     }
@@ -275,7 +313,11 @@ impl Sessions {
             leftovers.extend(sm.into_unacked());
         }
         leftovers.extend(waiting);
-        Ending { session: session.clone(), reason, leftovers }
+        Ending {
+            session: session.clone(),
+            reason,
+            leftovers,
+        }
     }
 
     /// Forgets a session whose ending the backend has dealt with; its resource is free.
@@ -309,15 +351,25 @@ impl Sessions {
     pub fn expire(&self, now: Instant) -> Vec<Ending> {
         let due: Vec<SessionId> = {
             let expiries = lock(&self.expiries);
-            expiries.iter().take_while(|(until, _)| *until <= now).map(|&(_, id)| id).collect()
+            expiries
+                .iter()
+                .take_while(|(until, _)| *until <= now)
+                .map(|&(_, id)| id)
+                .collect()
         };
         let sessions = due.into_iter().filter_map(|id| self.by_id(id));
-        sessions.filter_map(|session| self.end_hibernating(&session, EndReason::Expired)).collect()
+        sessions
+            .filter_map(|session| self.end_hibernating(&session, EndReason::Expired))
+            .collect()
     }
 
     /// Ends a session only if it hibernates: it may have been resumed a moment ago.
     pub fn end_hibernating(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
-        if session.is_hibernating() { self.end(session, reason) } else { None }
+        if session.is_hibernating() {
+            self.end(session, reason)
+        } else {
+            None
+        }
     }
 
     fn account_shard(&self, account: &str) -> &Shard<Box<str>, Vec<Arc<Session>>> {
@@ -351,11 +403,22 @@ fn oldest_hibernating(sessions: &[Arc<Session>]) -> Option<&Arc<Session>> {
         Carrier::Hibernating { since, .. } => Some(*since),
         Carrier::Attached | Carrier::Ended => None,
     };
-    sessions.iter().filter(|session| session.is_hibernating()).min_by_key(since)
+    sessions
+        .iter()
+        .filter(|session| session.is_hibernating())
+        .min_by_key(since)
 }
 
 fn attached_bounds(options: &SessionsOptions) -> Bounds {
-    Bounds { soft: options.send_queue, hard: options.send_queue.saturating_mul(HARD_OVER_SOFT) }
+    let soft = Amount {
+        stanzas: options.send_queue,
+        bytes: options.send_queue_bytes,
+    };
+    let hard = Amount {
+        stanzas: soft.stanzas.saturating_mul(HARD_OVER_SOFT),
+        bytes: soft.bytes.saturating_mul(HARD_OVER_SOFT),
+    };
+    Bounds { soft, hard }
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {

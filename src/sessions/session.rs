@@ -25,8 +25,8 @@ impl SessionId {
 
     /// Reads what [`fmt::Display`] wrote; `None` for everything else.
     pub fn parse(text: &str) -> Option<Self> {
-        let canonical = text.len() == 32
-            && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let canonical =
+            text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !canonical {
             return None;
         }
@@ -120,7 +120,11 @@ pub(super) enum Carrier {
     /// A stream, whose owner polls the mailbox.
     Attached,
     /// Nothing; it waits to be resumed.
-    Hibernating { sm: Box<Sm>, until: Instant, since: Instant },
+    Hibernating {
+        sm: Box<Sm>,
+        until: Instant,
+        since: Instant,
+    },
     /// Nothing ever again.
     Ended,
 }
@@ -220,7 +224,9 @@ impl Session {
 
     /// Its priority, if it is available. Cheaper than [`Session::presence`].
     pub fn priority(&self) -> Option<i8> {
-        lock(&self.presence).as_ref().map(|presence| presence.priority)
+        lock(&self.presence)
+            .as_ref()
+            .map(|presence| presence.priority)
     }
 
     /// Replaces its presence; returns the former one. `None`: unavailable.
@@ -279,7 +285,10 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("id", &self.id).field("jid", &self.jid).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("id", &self.id)
+            .field("jid", &self.jid)
+            .finish_non_exhaustive()
     }
 }
 

@@ -29,6 +29,9 @@ impl Tombstones {
 
     /// Only its own account hears of it.
     pub(super) fn last_h(&self, id: SessionId, account: &BareJid) -> Option<u32> {
-        self.last_h.get(&id).filter(|(owner, _)| owner == account).map(|&(_, h)| h)
+        self.last_h
+            .get(&id)
+            .filter(|(owner, _)| owner == account)
+            .map(|&(_, h)| h)
     }
 }

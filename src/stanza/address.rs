@@ -79,7 +79,12 @@ mod tests {
 
     #[test]
     fn a_dot_after_the_domain_is_refused_in_every_spelling() {
-        for text in ["a@x.example./r", "a@x.example.", "x.example.", "a@x.example\u{3002}/r"] {
+        for text in [
+            "a@x.example./r",
+            "a@x.example.",
+            "x.example.",
+            "a@x.example\u{3002}/r",
+        ] {
             assert_eq!(parse(text), Err(MalformedAddress), "{text}");
         }
     }
@@ -99,7 +104,10 @@ mod tests {
     fn an_empty_or_overlong_resource_is_refused() {
         let account = parse_bare("a@example.org").unwrap();
         assert_eq!(with_resource(&account, ""), Err(MalformedAddress));
-        assert_eq!(with_resource(&account, &"r".repeat(1024)), Err(MalformedAddress));
+        assert_eq!(
+            with_resource(&account, &"r".repeat(1024)),
+            Err(MalformedAddress)
+        );
         assert!(with_resource(&account, &"r".repeat(1023)).is_ok());
     }
 

@@ -58,7 +58,11 @@ mod tests {
 
     #[test]
     fn an_empty_element_is_opened_for_its_stamp() {
-        let text = stamped("<presence xmlns=\"jabber:client\"/>", "example.org", SystemTime::UNIX_EPOCH);
+        let text = stamped(
+            "<presence xmlns=\"jabber:client\"/>",
+            "example.org",
+            SystemTime::UNIX_EPOCH,
+        );
         assert_eq!(
             text,
             "<presence xmlns=\"jabber:client\"><delay xmlns='urn:xmpp:delay' from='example.org' \
@@ -68,7 +72,11 @@ mod tests {
 
     #[test]
     fn the_stamp_is_the_last_child() {
-        let text = stamped("<message><body>a</body></message>", "example.org", SystemTime::UNIX_EPOCH);
+        let text = stamped(
+            "<message><body>a</body></message>",
+            "example.org",
+            SystemTime::UNIX_EPOCH,
+        );
         assert!(text.starts_with("<message><body>a</body><delay "), "{text}");
         assert!(text.ends_with("'/></message>"), "{text}");
     }

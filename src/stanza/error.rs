@@ -98,7 +98,11 @@ pub struct StanzaError {
 impl StanzaError {
     /// The condition with its usual type and a sentence for the person who reads it.
     pub const fn new(condition: Condition, error_type: ErrorType, text: &'static str) -> Self {
-        Self { condition, error_type, text }
+        Self {
+            condition,
+            error_type,
+            text,
+        }
     }
 
     /// Adds a sentence for a person.
@@ -132,6 +136,10 @@ impl StanzaError {
 
 impl From<Condition> for StanzaError {
     fn from(condition: Condition) -> Self {
-        Self { condition, error_type: condition.error_type(), text: "" }
+        Self {
+            condition,
+            error_type: condition.error_type(),
+            text: "",
+        }
     }
 }

@@ -147,8 +147,12 @@ pub struct Stanza {
 }
 
 /// For what this server wrote or let in under the limits of that day.
-const OWN_LIMITS: crate::xml::Limits =
-    crate::xml::Limits { depth: u16::MAX, attributes: 256, namespaces: 64, elements: u32::MAX };
+const OWN_LIMITS: crate::xml::Limits = crate::xml::Limits {
+    depth: u16::MAX,
+    attributes: 256,
+    namespaces: 64,
+    elements: u32::MAX,
+};
 
 /// A stanza that is refused before it is routed, with what an error reply needs.
 #[derive(Debug)]
@@ -201,7 +205,15 @@ impl Stanza {
         let (kind, to) = (reading.kind().ok()?, reading.to().ok()?);
         let (marks, payload) = (reading.marks(kind), reading.payload(kind));
         let id = reading.id.clone();
-        Some(Self { kind, to, from, id, marks, payload, text: text.clone() })
+        Some(Self {
+            kind,
+            to,
+            from,
+            id,
+            marks,
+            payload,
+            text: text.clone(),
+        })
     }
 
     /// The same stanza for a full address: `to` rewritten, nothing else.
@@ -211,10 +223,19 @@ impl Stanza {
     pub fn addressed_to(&self, to: &Jid) -> Self {
         let mut scanner = crate::xml::Scanner::new(OWN_LIMITS);
         let text = match scanner.scan(&self.text) {
-            Ok(frame) => restamp(&frame, self.kind.element(), self.from.as_str(), Some(to.as_str())),
+            Ok(frame) => restamp(
+                &frame,
+                self.kind.element(),
+                self.from.as_str(),
+                Some(to.as_str()),
+            ),
             Err(_) => self.text.clone(),
         };
-        Self { to: Some(to.clone()), text, ..self.clone() }
+        Self {
+            to: Some(to.clone()),
+            text,
+            ..self.clone()
+        }
     }
 }
 
@@ -227,14 +248,18 @@ struct Reading<'f, 's, 't> {
 
 impl<'f, 's, 't> Reading<'f, 's, 't> {
     fn new(frame: &'f Frame<'s, 't>, element: &'static str) -> Self {
-        let id = frame.attribute("id").map(|id| id.into_owned().into_boxed_str());
+        let id = frame
+            .attribute("id")
+            .map(|id| id.into_owned().into_boxed_str());
         Self { frame, element, id }
     }
 
     #[allow(clippy::result_large_err)]
     fn read(self, from: &FullJid) -> Result<Stanza, Refused> {
         let to = self.to().map_err(|error| self.refuse(error, None))?;
-        let kind = self.kind().map_err(|error| self.refuse(error, to.clone()))?;
+        let kind = self
+            .kind()
+            .map_err(|error| self.refuse(error, to.clone()))?;
         if let Err(error) = self.check_iq(kind) {
             return Err(self.refuse(error, to));
         }
@@ -255,11 +280,19 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
             Some("result") => self.element != "iq",
             _ => true,
         };
-        Refused { element: self.element, id: self.id.clone(), to, answerable, error }
+        Refused {
+            element: self.element,
+            id: self.id.clone(),
+            to,
+            answerable,
+            error,
+        }
     }
 
     fn to(&self) -> Result<Option<Jid>, StanzaError> {
-        let Some(to) = self.frame.attribute("to") else { return Ok(None) };
+        let Some(to) = self.frame.attribute("to") else {
+            return Ok(None);
+        };
         match address::parse(&to) {
             Ok(to) => Ok(Some(to)),
             Err(_) => Err(Condition::JidMalformed.into()), // RFC 6120 §8.3.3.8
@@ -295,7 +328,9 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
     }
 
     fn payload(&self, kind: Kind) -> Option<Payload> {
-        let Kind::Iq(IqType::Get | IqType::Set) = kind else { return None };
+        let Kind::Iq(IqType::Get | IqType::Set) = kind else {
+            return None;
+        };
         let child = self.frame.children().next()?;
         Some(Payload {
             name: child.name().into(),

@@ -20,7 +20,14 @@ pub fn error_reply(stanza: &Stanza, error: &StanzaError) -> Option<ByteString> {
         }
     };
     let id = stanza.id.as_deref();
-    Some(write(stanza.kind.element(), "error", id, from, stanza.from.as_str(), &error.to_xml()))
+    Some(write(
+        stanza.kind.element(),
+        "error",
+        id,
+        from,
+        stanza.from.as_str(),
+        &error.to_xml(),
+    ))
 }
 
 impl Refused {
@@ -30,7 +37,14 @@ impl Refused {
             return None;
         }
         let from = self.to.as_ref().map_or(server, |to| to.as_str());
-        Some(write(self.element, "error", self.id.as_deref(), from, to, &self.error.to_xml()))
+        Some(write(
+            self.element,
+            "error",
+            self.id.as_deref(),
+            from,
+            to,
+            &self.error.to_xml(),
+        ))
     }
 }
 
@@ -45,7 +59,14 @@ pub fn iq_result(request: &Stanza, content: &str) -> ByteString {
             bare.as_str()
         }
     };
-    write("iq", "result", request.id.as_deref(), from, request.from.as_str(), content)
+    write(
+        "iq",
+        "result",
+        request.id.as_deref(),
+        from,
+        request.from.as_str(),
+        content,
+    )
 }
 
 fn write(
@@ -59,9 +80,13 @@ fn write(
     let mut text = String::with_capacity(content.len() + from.len() + to.len() + 96);
     text.push('<');
     text.push_str(element);
-    for (name, value) in
-        [("xmlns", Some(CLIENT_NS)), ("type", Some(kind)), ("id", id), ("from", Some(from)), ("to", Some(to))]
-    {
+    for (name, value) in [
+        ("xmlns", Some(CLIENT_NS)),
+        ("type", Some(kind)),
+        ("id", id),
+        ("from", Some(from)),
+        ("to", Some(to)),
+    ] {
         if let Some(value) = value {
             text.push(' ');
             text.push_str(name);

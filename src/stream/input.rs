@@ -15,13 +15,26 @@ const STREAMS_NS: &str = "http://etherx.jabber.org/streams";
 pub(super) enum Input {
     Open(OpenRequest),
     Close,
-    Auth { mechanism: Option<String>, data: Option<String> },
-    Response { data: String },
+    Auth {
+        mechanism: Option<String>,
+        data: Option<String>,
+    },
+    Response {
+        data: String,
+    },
     Abort,
-    Enable { resume: bool, max: Option<u64> },
-    Resume { previd: Option<String>, h: Option<String> },
+    Enable {
+        resume: bool,
+        max: Option<u64>,
+    },
+    Resume {
+        previd: Option<String>,
+        h: Option<String>,
+    },
     AckRequest,
-    AckAnswer { h: Option<String> },
+    AckAnswer {
+        h: Option<String>,
+    },
     Inactive(bool),
     /// message, presence or iq in `jabber:client`
     Stanza,
@@ -38,9 +51,10 @@ impl Input {
             (CLIENT_NS, "message" | "presence" | "iq") => {
                 return Err(StreamFault::BadNamespacePrefix);
             }
-            (FRAMING_NS, "open") if framing == Framing::WebSocket => {
-                Self::Open(OpenRequest { to: attribute("to"), version: attribute("version") })
-            }
+            (FRAMING_NS, "open") if framing == Framing::WebSocket => Self::Open(OpenRequest {
+                to: attribute("to"),
+                version: attribute("version"),
+            }),
             (FRAMING_NS, "close") if framing == Framing::WebSocket => Self::Close,
             (SASL_NS, "auth") => Self::Auth {
                 mechanism: attribute("mechanism"),
@@ -52,7 +66,10 @@ impl Input {
                 resume: matches!(frame.attribute("resume").as_deref(), Some("true" | "1")),
                 max: frame.attribute("max").and_then(|max| max.parse().ok()),
             },
-            (SM_NS, "resume") => Self::Resume { previd: attribute("previd"), h: attribute("h") },
+            (SM_NS, "resume") => Self::Resume {
+                previd: attribute("previd"),
+                h: attribute("h"),
+            },
             (SM_NS, "r") => Self::AckRequest,
             (SM_NS, "a") => Self::AckAnswer { h: attribute("h") },
             (CSI_NS, "active") => Self::Inactive(false),

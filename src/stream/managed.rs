@@ -1,7 +1,9 @@
 //! A bound stream: stanzas in both directions, and stream management (XEP-0198).
 
 use super::input::{Input, count};
-use super::{Bound, Event, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit, write};
+use super::{
+    Bound, Event, Framing, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit, write,
+};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError, error_reply, stamped};
 use crate::xml::Frame;
 use std::time::{Duration, Instant, SystemTime};
@@ -28,7 +30,9 @@ impl Stream {
     }
 
     fn on_stanza(&mut self, now: Instant, frame: &Frame<'_, '_>) {
-        let State::Bound(bound) = &mut self.state else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         match Stanza::of_client(frame, &bound.jid) {
             Some(Ok(stanza)) if is_second_bind(&stanza) => {
                 // RFC 6120 §7.6.2
@@ -54,13 +58,16 @@ impl Stream {
     fn answer(&mut self, text: Option<crate::stanza::ByteString>, kind: Kind) {
         if let Some(text) = text {
             let at = SystemTime::UNIX_EPOCH; // never stamped: only messages and presences are
-            self.events.push_back(Event::Answer(Outbound { text, kind, at }));
+            self.events
+                .push_back(Event::Answer(Outbound { text, kind, at }));
         }
     }
 
     pub(super) fn on_handled(&mut self, now: Instant) {
         let options = self.options.load();
-        let State::Bound(bound) = &mut self.state else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         bound.routing = false;
         let Some(sm) = &mut bound.sm else { return };
         if sm.on_handled(now, &options.sm) {
@@ -71,7 +78,9 @@ impl Stream {
 
     /// XEP-0198 §4: always answered, at once.
     fn on_ack_request(&mut self, now: Instant) {
-        let State::Bound(bound) = &mut self.state else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         match &mut bound.sm {
             Some(sm) => {
                 let h = sm.tell();
@@ -83,7 +92,9 @@ impl Stream {
 
     fn on_ack_answer(&mut self, now: Instant, h: Option<&str>) {
         let options = self.options.load();
-        let State::Bound(bound) = &mut self.state else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         let Some(sm) = &mut bound.sm else {
             return self.fail(now, StreamFault::UnsupportedStanzaType);
         };
@@ -99,22 +110,28 @@ impl Stream {
     /// XEP-0198 §3.
     fn on_enable(&mut self, resume: bool, max: Option<u64>) {
         let options = self.options.load();
-        let State::Bound(bound) = &mut self.state else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         if !options.sm.enabled || bound.sm.is_some() {
             return self.element(write::sm_failed("unexpected-request", None));
         }
-        let resume = (resume && options.sm.resumable()).then(|| granted(max, options.sm.resume_timeout));
+        let resume =
+            (resume && options.sm.resumable()).then(|| granted(max, options.sm.resume_timeout));
         bound.sm = Some(Box::new(Sm::new(options.sm.first_h, resume)));
         let enabled = write::enabled(resume.map(|max| (&*bound.previd, max)));
         self.element(enabled);
-        self.events.push_back(Event::Notice(Notice::Managed { resume }));
+        self.events
+            .push_back(Event::Notice(Notice::Managed { resume }));
     }
 
     /// A stanza for the client, only while [`Stream::has_room`]. Counted and queued here and
     /// nowhere else, so that both sides count the same (XEP-0198 §4).
     pub fn deliver(&mut self, now: Instant, stanza: Outbound) {
         let options = self.options.load();
-        let State::Bound(bound) = &mut self.state else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         let text = if bound.stale > 0 {
             bound.stale -= 1;
             late(&stanza, &self.host)
@@ -130,23 +147,39 @@ impl Stream {
     }
 
     fn request_ack(&mut self, now: Instant) {
-        let State::Bound(bound) = &mut self.state else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         let Some(sm) = &mut bound.sm else { return };
         sm.on_request_sent(now);
-        self.transmits.push_back(Transmit::Element(write::ACK_REQUEST.into()));
+        self.transmits
+            .push_back(Transmit::Element(write::ACK_REQUEST.into()));
     }
 
     /// XEP-0198 §5: `<resumed/>`, then exactly what is missing, in order. All of it is stamped
     /// (XEP-0203): a client that finds stamps on some stanzas only shows them out of order.
     pub(super) fn resend(&mut self, now: Instant) {
-        let State::Bound(bound) = &mut self.state else { return };
-        let Bound { previd, sm: Some(sm), .. } = &mut **bound else { return };
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
+        let Bound {
+            previd,
+            sm: Some(sm),
+            ..
+        } = &mut **bound
+        else {
+            return;
+        };
         let h = sm.tell();
-        self.transmits.push_back(Transmit::Element(write::resumed(previd, h)));
+        self.transmits
+            .push_back(Transmit::Element(write::resumed(previd, h)));
         let again = sm.unacked_len();
-        let late = sm.unacked().map(|stanza| Transmit::Element(late(stanza, &self.host)));
+        let late = sm
+            .unacked()
+            .map(|stanza| Transmit::Element(late(stanza, &self.host)));
         self.transmits.extend(late);
-        self.events.push_back(Event::Notice(Notice::Resumed { again }));
+        self.events
+            .push_back(Event::Notice(Notice::Resumed { again }));
         if again > 0 {
             self.request_ack(now);
         }
@@ -154,14 +187,17 @@ impl Stream {
 
     pub(super) fn on_sm_timeout(&mut self, now: Instant) {
         let options = self.options.load();
-        let State::Bound(bound) = &mut self.state else { return };
+        let answer_counts = self.silence_is_loss();
+        let State::Bound(bound) = &mut self.state else {
+            return;
+        };
         let Some(sm) = &mut bound.sm else { return };
         let due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         if due(sm.untold_deadline(&options.sm)) {
             let h = sm.tell();
             self.transmits.push_back(Transmit::Element(write::ack(h)));
         }
-        if !bound.routing && due(sm.answer_deadline(&options.sm)) {
+        if answer_counts && due(sm.answer_deadline(&options.sm)) {
             return self.fail(now, StreamFault::AckTimeout);
         }
         if due(sm.request_deadline(&options.sm)) {
@@ -171,11 +207,12 @@ impl Stream {
 
     pub(super) fn sm_deadline(&self) -> Option<Instant> {
         let options = self.options.load();
-        let State::Bound(bound) = &self.state else { return None };
+        let State::Bound(bound) = &self.state else {
+            return None;
+        };
         let sm = bound.sm.as_ref()?;
-        // While the backend has a stanza in hand nothing is read, so no answer can come; and the
-        // session may only be let go when `h` is right.
-        let answer = if bound.routing { None } else { sm.answer_deadline(&options.sm) };
+        let answer = sm.answer_deadline(&options.sm);
+        let answer = answer.filter(|_| self.silence_is_loss());
         [
             sm.untold_deadline(&options.sm),
             answer,
@@ -187,8 +224,23 @@ impl Stream {
     }
 }
 
+impl Stream {
+    /// Whether an unanswered `<r/>` means that the link is dead.
+    fn silence_is_loss(&self) -> bool {
+        // While the backend has a stanza in hand nothing is read, so no answer can come; and the
+        // session may only be let go when `h` is right. A BOSH client may be away for as long as
+        // it was granted, and its `inactivity` tells when it is lost (XEP-0124 §10).
+        let is_routing = matches!(&self.state, State::Bound(bound) if bound.routing);
+        !is_routing && self.framing == Framing::WebSocket
+    }
+}
+
 fn is_second_bind(stanza: &Stanza) -> bool {
-    stanza.to.is_none() && stanza.payload.as_ref().is_some_and(|payload| payload.is("bind", BIND_NS))
+    stanza.to.is_none()
+        && stanza
+            .payload
+            .as_ref()
+            .is_some_and(|payload| payload.is("bind", BIND_NS))
 }
 
 /// What the client asked for, if that is less than what we offer (XEP-0198 §3).

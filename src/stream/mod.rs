@@ -12,7 +12,7 @@
 //! When the link is gone or [`Stream::is_over`], [`Stream::finish`] tells what becomes of the
 //! session. WebSocket and BOSH share all of it and differ in their framing.
 
-
+pub mod bosh;
 mod fault;
 mod input;
 mod managed;
@@ -247,7 +247,10 @@ enum State {
     /// `<success/>` is out; a new `<open/>` must come (RFC 7395 §3.7).
     Reopening { account: BareJid },
     /// Features with bind are out.
-    Authenticated { account: BareJid, asked: Option<Asked> },
+    Authenticated {
+        account: BareJid,
+        asked: Option<Asked>,
+    },
     /// A session.
     Bound(Box<Bound>),
     /// Our `<close/>` is out.
@@ -270,8 +273,13 @@ enum Sasl {
 #[derive(Debug)]
 enum Asked {
     /// The id of the bind iq.
-    Bind { id: String },
-    Resume { previd: String, h: u32 },
+    Bind {
+        id: String,
+    },
+    Resume {
+        previd: String,
+        h: u32,
+    },
 }
 
 /// A bound stream.
@@ -385,8 +393,7 @@ impl Stream {
             (State::Closing { .. }, Input::Close) => self.on_close(),
             (State::Closing { .. } | State::Closed { .. }, _) => {}
             (_, Input::Close) => self.on_close(),
-            (State::Opening | State::Reopening { .. }, Input::Open(open)) => self.on_open(now, &open),
-            (_, Input::Open(_)) => self.fail(now, StreamFault::UnexpectedOpen),
+            (_, Input::Open(open)) => self.on_open(now, &open),
             // RFC 7395 §3.4: nothing before <open/>; RFC 6120 §6.4.6: nor between success and it.
             (State::Opening | State::Reopening { .. }, _) => {
                 self.fail(now, StreamFault::NotAuthorized);
@@ -399,6 +406,12 @@ impl Stream {
 
     /// The client opens the stream, or restarts it after authentication.
     pub fn on_open(&mut self, now: Instant, open: &OpenRequest) {
+        match self.state {
+            State::Opening | State::Reopening { .. } => {}
+            State::Closing { .. } | State::Closed { .. } => return,
+            // RFC 7395 §3.7, XEP-0206 §5: only after authentication.
+            _ => return self.fail(now, StreamFault::UnexpectedOpen),
+        }
         let options = self.options.load_full();
         let host = match &open.to {
             None => Some(options.default_host()),
@@ -422,18 +435,27 @@ impl Stream {
     fn send_open(&mut self) {
         let id = format!("{:032x}", (self.random)());
         self.opened = true;
-        self.transmits.push_back(Transmit::Open { from: self.host.clone(), id });
+        self.transmits.push_back(Transmit::Open {
+            from: self.host.clone(),
+            id,
+        });
     }
 
     fn send_features(&mut self, options: &StreamOptions) {
         match std::mem::replace(&mut self.state, State::Opening) {
             State::Reopening { account } => {
                 self.element(write::features_after_auth(options));
-                self.state = State::Authenticated { account, asked: None };
+                self.state = State::Authenticated {
+                    account,
+                    asked: None,
+                };
             }
             _ => {
                 self.element(write::features_before_auth(options, &self.offer));
-                self.state = State::Unauthenticated { failures: 0, sasl: Sasl::Idle };
+                self.state = State::Unauthenticated {
+                    failures: 0,
+                    sasl: Sasl::Idle,
+                };
             }
         }
     }
@@ -449,7 +471,9 @@ impl Stream {
                     self.send_open();
                 }
                 self.transmits.push_back(Transmit::Close(None));
-                self.state = State::Closed { finish: ended(state, true, false) };
+                self.state = State::Closed {
+                    finish: ended(state, true, false),
+                };
             }
         }
     }
@@ -462,13 +486,22 @@ impl Stream {
         if !self.opened {
             self.send_open(); // RFC 7395 §3.5: an error needs an open stream to stand in
         }
-        self.transmits.push_back(Transmit::Error(write::stream_error(&fault)));
-        self.transmits.push_back(Transmit::Close(Some(fault.clone())));
+        self.transmits
+            .push_back(Transmit::Error(write::stream_error(&fault)));
+        self.transmits
+            .push_back(Transmit::Close(Some(fault.clone())));
         let keeps_session = fault.keeps_session();
         self.events.push_back(Event::Notice(Notice::Fault(fault)));
         let state = self.take_state();
-        let finish = if keeps_session { lost(state) } else { ended(state, false, true) };
-        self.state = State::Closing { finish, until: now + CLOSE_TIMEOUT };
+        let finish = if keeps_session {
+            lost(state)
+        } else {
+            ended(state, false, true)
+        };
+        self.state = State::Closing {
+            finish,
+            until: now + CLOSE_TIMEOUT,
+        };
     }
 
     /// Another stream takes over the session (XEP-0198 §5): `conflict`, and the session stays.
@@ -483,7 +516,9 @@ impl Stream {
 
     /// Whether one more stanza may go to the client. `paused`: the client is not read at present.
     pub fn has_room(&self, paused: bool) -> bool {
-        let State::Bound(bound) = &self.state else { return false };
+        let State::Bound(bound) = &self.state else {
+            return false;
+        };
         let Some(sm) = &bound.sm else { return true };
         let options = self.options.load();
         let factor = if paused { PAUSED_WINDOW_FACTOR } else { 1 };
@@ -496,7 +531,12 @@ impl Stream {
             Reply::Handled => self.on_handled(now),
             Reply::Bound { jid, previd } => self.on_bound_reply(jid, previd),
             Reply::BindRefused(error) => self.on_bind_refused(&error),
-            Reply::Resumed { jid, previd, sm, waiting } => {
+            Reply::Resumed {
+                jid,
+                previd,
+                sm,
+                waiting,
+            } => {
                 self.on_resumed(now, jid, previd, sm, waiting);
             }
             Reply::ResumeFailed { h } => self.on_resume_failed(h),
@@ -515,7 +555,10 @@ impl Stream {
             }
             return;
         }
-        if self.login_deadline().is_some_and(|deadline| deadline <= now) {
+        if self
+            .login_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
             return self.fail(now, StreamFault::LoginTimeout);
         }
         self.on_sm_timeout(now);
@@ -578,7 +621,12 @@ impl Stream {
     }
 
     fn take_state(&mut self) -> State {
-        std::mem::replace(&mut self.state, State::Closed { finish: Finish::Unbound })
+        std::mem::replace(
+            &mut self.state,
+            State::Closed {
+                finish: Finish::Unbound,
+            },
+        )
     }
 
     fn element(&mut self, text: impl Into<ByteString>) {
@@ -591,7 +639,11 @@ fn lost(state: State) -> Finish {
     match state {
         State::Bound(bound) => match bound.sm {
             Some(sm) if sm.resume_timeout().is_some() => Finish::Hibernate(sm),
-            sm => Finish::End { sm, closed_by_client: false, fault: false },
+            sm => Finish::End {
+                sm,
+                closed_by_client: false,
+                fault: false,
+            },
         },
         State::Closing { finish, .. } | State::Closed { finish } => finish,
         _ => Finish::Unbound,
@@ -601,7 +653,11 @@ fn lost(state: State) -> Finish {
 /// A stream in this state was closed for good.
 fn ended(state: State, closed_by_client: bool, fault: bool) -> Finish {
     match state {
-        State::Bound(bound) => Finish::End { sm: bound.sm, closed_by_client, fault },
+        State::Bound(bound) => Finish::End {
+            sm: bound.sm,
+            closed_by_client,
+            fault,
+        },
         State::Closing { finish, .. } | State::Closed { finish } => finish,
         _ => Finish::Unbound,
     }

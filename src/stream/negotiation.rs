@@ -1,9 +1,7 @@
 //! From the first features to a bound session: SASL (RFC 6120 §6), bind (§7), resumption.
 
 use super::input::{Input, count};
-use super::{
-    Asked, Bound, Event, Notice, Sasl, Sm, State, Stream, StreamFault, write,
-};
+use super::{Asked, Bound, Event, Notice, Sasl, Sm, State, Stream, StreamFault, write};
 use crate::auth::{Malformed, SaslFailure};
 use crate::stanza::address::{BareJid, FullJid};
 use crate::stanza::{Condition, StanzaError};
@@ -18,7 +16,9 @@ const REGISTER_NS: &str = "jabber:iq:register";
 impl Stream {
     /// Features with SASL are out.
     pub(super) fn on_negotiation(&mut self, now: Instant, frame: &Frame<'_, '_>, input: Input) {
-        let State::Unauthenticated { sasl, .. } = self.state else { return };
+        let State::Unauthenticated { sasl, .. } = self.state else {
+            return;
+        };
         match input {
             Input::Auth { mechanism, data } => self.on_auth(now, sasl, mechanism, data),
             Input::Response { data } if sasl == Sasl::Challenged => match decode(&data) {
@@ -36,7 +36,10 @@ impl Stream {
             }
             Input::Stanza if self.may_register(frame) => {
                 let host = self.host.clone();
-                self.ask_sasl(Event::Register { host, request: frame.element().to_owned().into() });
+                self.ask_sasl(Event::Register {
+                    host,
+                    request: frame.element().to_owned().into(),
+                });
             }
             // RFC 6120 §4.9.3.12
             Input::Stanza => self.fail(now, StreamFault::NotAuthorized),
@@ -48,7 +51,13 @@ impl Stream {
     }
 
     /// RFC 6120 §6.4.2; a second `<auth/>` ends the exchange that the first one began.
-    fn on_auth(&mut self, now: Instant, sasl: Sasl, mechanism: Option<String>, data: Option<String>) {
+    fn on_auth(
+        &mut self,
+        now: Instant,
+        sasl: Sasl,
+        mechanism: Option<String>,
+        data: Option<String>,
+    ) {
         if sasl == Sasl::Challenged {
             return self.give_up_sasl(now, SaslFailure::MalformedRequest(Malformed::Syntax));
         }
@@ -62,7 +71,11 @@ impl Stream {
             Err(failure) => return self.on_sasl_failed(now, failure),
         };
         let host = self.host.clone();
-        self.ask_sasl(Event::SaslBegin { mechanism, initial, host });
+        self.ask_sasl(Event::SaslBegin {
+            mechanism,
+            initial,
+            host,
+        });
     }
 
     fn ask_sasl(&mut self, event: Event) {
@@ -78,7 +91,9 @@ impl Stream {
     }
 
     pub(super) fn on_challenge(&mut self, data: &[u8]) {
-        let State::Unauthenticated { sasl, .. } = &mut self.state else { return };
+        let State::Unauthenticated { sasl, .. } = &mut self.state else {
+            return;
+        };
         *sasl = Sasl::Challenged;
         self.element(write::sasl("challenge", &encode(data)));
     }
@@ -95,12 +110,15 @@ impl Stream {
     /// The stream stays for another try, within bounds (RFC 6120 §6.4.5).
     pub(super) fn on_sasl_failed(&mut self, now: Instant, failure: SaslFailure) {
         let most = self.options.load().failures_per_stream;
-        let State::Unauthenticated { failures, sasl } = &mut self.state else { return };
+        let State::Unauthenticated { failures, sasl } = &mut self.state else {
+            return;
+        };
         *sasl = Sasl::Idle;
         *failures += 1;
         let too_many = *failures >= most;
         self.element(write::sasl_failure(&failure));
-        self.events.push_back(Event::Notice(Notice::AuthenticationFailed(failure)));
+        self.events
+            .push_back(Event::Notice(Notice::AuthenticationFailed(failure)));
         if too_many {
             self.fail(now, StreamFault::TooManyFailures);
         }
@@ -111,9 +129,8 @@ impl Stream {
         let first = frame.children().next();
         self.options.load().registration
             && frame.name() == "iq"
-            && first.is_some_and(|child| {
-                child.name() == "query" && child.namespace() == REGISTER_NS
-            })
+            && first
+                .is_some_and(|child| child.name() == "query" && child.namespace() == REGISTER_NS)
     }
 
     pub(super) fn on_registered(&mut self, answer: crate::stanza::ByteString) {
@@ -139,7 +156,9 @@ impl Stream {
         let Some(request) = BindRequest::read(frame) else {
             return self.fail(now, StreamFault::NotAuthorized);
         };
-        let State::Authenticated { account, asked } = &mut self.state else { return };
+        let State::Authenticated { account, asked } = &mut self.state else {
+            return;
+        };
         match request {
             BindRequest::Bad { id } => {
                 let error = StanzaError::from(Condition::BadRequest);
@@ -154,17 +173,29 @@ impl Stream {
     }
 
     pub(super) fn on_bound_reply(&mut self, jid: FullJid, previd: String) {
-        let State::Authenticated { asked: Some(Asked::Bind { id }), .. } = &self.state else {
+        let State::Authenticated {
+            asked: Some(Asked::Bind { id }),
+            ..
+        } = &self.state
+        else {
             return;
         };
         let answer = write::bind_result(id, &jid);
         self.element(answer);
-        let bound = Bound { jid, previd, sm: None, routing: false, stale: 0 };
+        let bound = Bound {
+            jid,
+            previd,
+            sm: None,
+            routing: false,
+            stale: 0,
+        };
         self.state = State::Bound(Box::new(bound));
     }
 
     pub(super) fn on_bind_refused(&mut self, error: &StanzaError) {
-        let State::Authenticated { asked, .. } = &mut self.state else { return };
+        let State::Authenticated { asked, .. } = &mut self.state else {
+            return;
+        };
         if let Some(Asked::Bind { id }) = asked.take() {
             self.element(write::bind_error(&id, error));
         }
@@ -178,15 +209,22 @@ impl Stream {
         let (Some(previd), Some(h)) = (previd, count(h.as_deref())) else {
             return self.element(write::sm_failed("bad-request", None));
         };
-        let State::Authenticated { account, asked } = &mut self.state else { return };
-        *asked = Some(Asked::Resume { previd: previd.clone(), h });
+        let State::Authenticated { account, asked } = &mut self.state else {
+            return;
+        };
+        *asked = Some(Asked::Resume {
+            previd: previd.clone(),
+            h,
+        });
         let account = account.clone();
         self.events.push_back(Event::Resume { account, previd });
     }
 
     /// The client may bind now (XEP-0198 §5); `h` tells it what need not be sent again.
     pub(super) fn on_resume_failed(&mut self, h: Option<u32>) {
-        let State::Authenticated { asked, .. } = &mut self.state else { return };
+        let State::Authenticated { asked, .. } = &mut self.state else {
+            return;
+        };
         if matches!(asked.take(), Some(Asked::Resume { .. })) {
             self.element(write::sm_failed("item-not-found", h));
             self.events.push_back(Event::Notice(Notice::ResumeFailed));
@@ -210,7 +248,13 @@ impl Stream {
             _ => sm.sent(), // unreachable by contract; then nothing is sent twice
         };
         let accepted = sm.on_resume(h);
-        let bound = Bound { jid, previd, sm: Some(sm), routing: false, stale: waiting };
+        let bound = Bound {
+            jid,
+            previd,
+            sm: Some(sm),
+            routing: false,
+            stale: waiting,
+        };
         self.state = State::Bound(Box::new(bound));
         match accepted {
             Ok(()) => self.resend(now),
@@ -222,8 +266,13 @@ impl Stream {
 
 /// An iq that asks for a resource.
 enum BindRequest {
-    Good { id: String, resource: Option<String> },
-    Bad { id: String },
+    Good {
+        id: String,
+        resource: Option<String>,
+    },
+    Bad {
+        id: String,
+    },
 }
 
 impl BindRequest {
@@ -233,7 +282,10 @@ impl BindRequest {
         if frame.name() != "iq" || child.name() != "bind" || child.namespace() != BIND_NS {
             return None;
         }
-        let id = frame.attribute("id").map(std::borrow::Cow::into_owned).unwrap_or_default();
+        let id = frame
+            .attribute("id")
+            .map(std::borrow::Cow::into_owned)
+            .unwrap_or_default();
         let is_request = frame.attribute("type").as_deref() == Some("set")
             && frame.children().len() == 1
             && !id.is_empty();
@@ -244,7 +296,10 @@ impl BindRequest {
             return Some(Self::Bad { id });
         }
         let resource = bind.child("resource", BIND_NS).map(Element::text);
-        Some(Self::Good { id, resource: resource.filter(|resource| !resource.is_empty()) })
+        Some(Self::Good {
+            id,
+            resource: resource.filter(|resource| !resource.is_empty()),
+        })
     }
 }
 
@@ -253,9 +308,15 @@ fn decode(text: &str) -> Result<Vec<u8>, SaslFailure> {
     if text == "=" {
         return Ok(Vec::new());
     }
-    BASE64.decode(text).map_err(|_| SaslFailure::IncorrectEncoding)
+    BASE64
+        .decode(text)
+        .map_err(|_| SaslFailure::IncorrectEncoding)
 }
 
 fn encode(data: &[u8]) -> String {
-    if data.is_empty() { "=".to_owned() } else { BASE64.encode(data) }
+    if data.is_empty() {
+        "=".to_owned()
+    } else {
+        BASE64.encode(data)
+    }
 }

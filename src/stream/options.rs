@@ -32,7 +32,10 @@ pub struct StreamOptions {
 impl StreamOptions {
     /// The domain for a client that names none.
     pub fn default_host(&self) -> Arc<str> {
-        self.hosts.first().cloned().unwrap_or_else(|| "localhost".into())
+        self.hosts
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "localhost".into())
     }
 
     /// The domain that a client means, if it is served here.
@@ -42,7 +45,10 @@ impl StreamOptions {
         }
         let to = address::parse_bare(to).ok()?;
         let is_domain = to.node().is_none();
-        let host = self.hosts.iter().find(|host| &***host == to.domain().as_str());
+        let host = self
+            .hosts
+            .iter()
+            .find(|host| &***host == to.domain().as_str());
         host.filter(|_| is_domain).cloned()
     }
 }

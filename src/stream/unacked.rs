@@ -31,7 +31,10 @@ pub struct UnackedQueue<S> {
 impl<S> UnackedQueue<S> {
     /// An empty queue whose count begins at `first_h`: 0, but for tests of the wrap.
     pub fn new(first_h: u32) -> Self {
-        Self { acked_h: first_h, stanzas: VecDeque::new() }
+        Self {
+            acked_h: first_h,
+            stanzas: VecDeque::new(),
+        }
     }
 
     /// Adds a stanza that goes to the transport now.
@@ -53,7 +56,10 @@ impl<S> UnackedQueue<S> {
     pub fn on_ack_answer(&mut self, h: u32) -> Result<usize, HandledCountTooHigh> {
         let handled = h.wrapping_sub(self.acked_h) as usize;
         if handled > self.stanzas.len() {
-            return Err(HandledCountTooHigh { h, sent: self.sent() });
+            return Err(HandledCountTooHigh {
+                h,
+                sent: self.sent(),
+            });
         }
         self.stanzas.drain(..handled);
         self.acked_h = h;
@@ -136,7 +142,10 @@ mod tests {
     #[test]
     fn ack_beyond_sent_count_is_a_fault_and_keeps_the_queue() {
         let mut queue = queue(u32::MAX, 2);
-        assert_eq!(queue.on_ack_answer(2), Err(HandledCountTooHigh { h: 2, sent: 1 }));
+        assert_eq!(
+            queue.on_ack_answer(2),
+            Err(HandledCountTooHigh { h: 2, sent: 1 })
+        );
         assert_eq!(queue.len(), 2);
     }
 

@@ -57,7 +57,9 @@ pub(super) fn features_after_auth(options: &StreamOptions) -> String {
 
 /// XEP-0478. Idleness is left out: WebSocket pings, which no client has to send, keep a link.
 fn limits(max_bytes: usize) -> String {
-    format!(r#"<limits xmlns="urn:xmpp:stream-limits:0"><max-bytes>{max_bytes}</max-bytes></limits>"#)
+    format!(
+        r#"<limits xmlns="urn:xmpp:stream-limits:0"><max-bytes>{max_bytes}</max-bytes></limits>"#
+    )
 }
 
 /// RFC 7395 §3.3.3: a message of its own, with every prefix declared.

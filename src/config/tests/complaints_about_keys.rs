@@ -21,6 +21,7 @@ fn a_misspelt_key_is_told_the_nearest_one() {
     assert_eq!(suggestion("domian"), Some("domain"));
     assert_eq!(suggestion("limit.send_queue"), Some("limits.send_queue"));
     assert_eq!(suggestion("endpoint.0.orgins"), Some("endpoint.origins"));
+    assert_eq!(suggestion("sm.resume"), Some("sm.resume_timeout"));
 }
 
 #[test]

@@ -1,0 +1,309 @@
+//! One WebSocket from the handshake to its end.
+
+use super::socket::{Incoming, Socket, SocketError};
+use crate::http::driver::Driver;
+use crate::sessions::EndReason;
+use crate::stream::{CLOSE, Condition, StreamFault, Transmit, open};
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::watch;
+use tokio::time::Sleep;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+/// `[ws]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WsOptions {
+    /// `ws.ping_interval`
+    pub ping_interval: Duration,
+    /// `ws.idle_timeout`
+    pub idle_timeout: Duration,
+}
+
+/// So much may wait for a peer that does not read; then its mailbox fills, and its senders slow.
+const MAX_QUEUED_BYTES: usize = 64 * 1024;
+
+/// How many messages are read before everything else has its turn.
+const READ_BATCH: usize = 64;
+
+/// How long the closing handshake may take (RFC 6455 §7.1.1).
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How much is read and thrown away after a fault, so that the peer gets to read our Close frame
+/// before its own bytes meet a closed port.
+const MAX_DRAINED_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Serves one WebSocket. `early`: what the client sent in the same breath as its handshake (W-72).
+/// `stopping` turns true when the server stops.
+pub fn run<IO>(
+    io: IO,
+    early: &[u8],
+    driver: Driver,
+    options: WsOptions,
+    stopping: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + use<IO>
+where
+    IO: AsyncRead + AsyncWrite + Unpin,
+{
+    let now = Instant::now();
+    let connection = Connection {
+        socket: Socket::new(io, early, driver.max_frame_bytes()),
+        driver,
+        options,
+        heard_at: now,
+        pinged_at: now,
+        stalled_since: None,
+        closing: None,
+        sleep: Box::pin(tokio::time::sleep(options.ping_interval)),
+    };
+    serve(connection, stopping)
+}
+
+async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(
+    mut connection: Connection<IO>,
+    stopping: watch::Receiver<bool>,
+) {
+    let end = {
+        let mut stopping = std::pin::pin!(stop(stopping));
+        poll_fn(|cx| connection.poll(cx, stopping.as_mut())).await
+    };
+    let Connection { socket, driver, .. } = connection;
+    // The session is dealt with first: it does not wait for a slow closing handshake.
+    driver.finish().await;
+    // The time-out bounds a peer that neither reads nor closes.
+    let _ = tokio::time::timeout(CLOSE_TIMEOUT, close(socket, end)).await;
+}
+
+async fn stop(mut stopping: watch::Receiver<bool>) {
+    // An error means that the server is gone, which is the same.
+    let _ = stopping.wait_for(|stopping| *stopping).await;
+}
+
+struct Connection<IO> {
+    socket: Socket<IO>,
+    driver: Driver,
+    options: WsOptions,
+    /// When something last came from the peer.
+    heard_at: Instant,
+    pinged_at: Instant,
+    /// Since when the peer has taken nothing of what waits for it.
+    stalled_since: Option<Instant>,
+    /// The close code to use once everything is written.
+    closing: Option<CloseCode>,
+    sleep: Pin<Box<Sleep>>,
+}
+
+/// How a connection came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// This side begins the closing handshake.
+    Close(CloseCode),
+    /// The peer began it, and gets its answer.
+    Closed,
+    /// Nothing can be said any more.
+    Lost,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
+    fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        stopping: Pin<&mut impl Future<Output = ()>>,
+    ) -> Poll<End> {
+        let now = Instant::now();
+        if self.closing.is_none() && !self.driver.is_closing() && stopping.poll(cx).is_ready() {
+            self.driver
+                .end(now, StreamFault::Shutdown, EndReason::Shutdown);
+        }
+        match self.poll_io(cx, now) {
+            Ok(()) => {}
+            Err(end) => return Poll::Ready(end),
+        }
+        self.poll_timers(cx, now)
+    }
+
+    /// Moves everything that can move; `Err` when that was the last of it.
+    fn poll_io(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
+        let mut reads_left = READ_BATCH;
+        loop {
+            let writable = self.socket.queued_bytes() < MAX_QUEUED_BYTES;
+            self.driver.poll(cx, now, writable);
+            let wrote = self.queue_transmits(cx).map_err(end_of)?;
+            let flushed = self.flush(cx, now)?;
+            if let Some(code) = self.closing
+                && flushed
+            {
+                return Err(End::Close(code));
+            }
+            let read = reads_left > 0 && self.closing.is_none() && self.read(cx, now)?;
+            reads_left -= usize::from(read);
+            if !read && !wrote {
+                break;
+            }
+        }
+        if reads_left == 0 {
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    /// Hands what the stream has to say to the socket. Returns whether there was something.
+    fn queue_transmits(&mut self, cx: &mut Context<'_>) -> Result<bool, SocketError> {
+        let mut any = false;
+        while let Some(transmit) = self.driver.poll_transmit() {
+            any = true;
+            let text = match transmit {
+                Transmit::Open { from, id } => open(&from, &id),
+                Transmit::Element(text) | Transmit::Error(text) => text,
+                Transmit::Close(fault) => {
+                    self.closing = Some(fault.as_ref().map_or(CloseCode::Normal, close_code));
+                    CLOSE.into()
+                }
+            };
+            // The bytes were text a moment ago; the check costs less than a copy would.
+            let text = Utf8Bytes::try_from(text.into_bytes()).map_err(|_| SocketError::Lost)?;
+            self.socket.queue_text(cx, text)?;
+        }
+        Ok(any)
+    }
+
+    /// Returns whether everything is written out.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        match self.socket.poll_flush(cx) {
+            Poll::Ready(Ok(())) => {
+                self.stalled_since = None;
+                Ok(true)
+            }
+            Poll::Ready(Err(_)) => Err(End::Lost),
+            Poll::Pending => {
+                self.stalled_since.get_or_insert(now);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Reads one message, if the stream wants one. Returns whether something came.
+    fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
+        if !self.driver.wants_frame() {
+            // Our client is slowed; it cannot be heard meanwhile, and is not dead for that.
+            self.heard_at = now;
+            return Ok(false);
+        }
+        self.socket
+            .set_max_message_bytes(self.driver.max_frame_bytes());
+        let incoming = match self.socket.poll_read(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(incoming)) => incoming,
+            Poll::Ready(Err(SocketError::TooLarge)) => {
+                // The stream says why before the Close frame does.
+                let limit_bytes = self.driver.max_frame_bytes();
+                self.driver
+                    .on_fault(now, StreamFault::TooLarge { limit_bytes });
+                return Ok(true);
+            }
+            Poll::Ready(Err(error)) => return Err(end_of(error)),
+        };
+        self.heard_at = now;
+        match incoming {
+            Incoming::Text(text) => self.driver.on_frame(now, &text),
+            Incoming::SignOfLife => {}
+            Incoming::Binary => return Err(End::Close(CloseCode::Unsupported)), // RFC 7395 §3.2
+            Incoming::Close => return Err(End::Closed),
+        }
+        Ok(true)
+    }
+
+    fn poll_timers(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<End> {
+        let stalled = self
+            .stalled_since
+            .is_some_and(|at| at + self.options.idle_timeout <= now);
+        if stalled || self.heard_at + self.options.idle_timeout <= now {
+            return Poll::Ready(End::Lost);
+        }
+        if self.pinged_at + self.options.ping_interval <= now {
+            self.pinged_at = now;
+            if self.socket.queue_ping(cx).is_err() {
+                return Poll::Ready(End::Lost);
+            }
+            if let Err(end) = self.flush(cx, now) {
+                return Poll::Ready(end);
+            }
+        }
+        let deadline = self.next_deadline();
+        self.sleep.as_mut().reset(deadline.into());
+        if self.sleep.as_mut().poll(cx).is_ready() {
+            cx.waker().wake_by_ref(); // it has passed already: everything has another turn
+        }
+        Poll::Pending
+    }
+
+    fn next_deadline(&self) -> Instant {
+        let own = (self.pinged_at + self.options.ping_interval)
+            .min(self.heard_at + self.options.idle_timeout);
+        let stalled = self.stalled_since.map(|at| at + self.options.idle_timeout);
+        [stalled, self.driver.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .fold(own, Instant::min)
+    }
+}
+
+fn end_of(error: SocketError) -> End {
+    match error {
+        SocketError::Lost => End::Lost,
+        SocketError::Protocol(code) => End::Close(code),
+        SocketError::TooLarge => End::Close(CloseCode::Size),
+    }
+}
+
+/// RFC 6455 §7.4.1: codes that say why.
+fn close_code(fault: &StreamFault) -> CloseCode {
+    if let StreamFault::TooLarge { .. } = fault {
+        return CloseCode::Size;
+    }
+    match fault.condition() {
+        Condition::PolicyViolation => CloseCode::Policy,
+        Condition::SystemShutdown => CloseCode::Away,
+        _ => CloseCode::Normal,
+    }
+}
+
+/// The closing handshake (RFC 6455 §7.1.1): the server ends the TCP connection.
+async fn close<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<IO>, end: End) {
+    match end {
+        End::Lost => return,
+        End::Closed => {
+            let _ = poll_fn(|cx| socket.poll_flush(cx)).await;
+        }
+        End::Close(code) => {
+            if poll_fn(|cx| Poll::Ready(socket.close(cx, code, "")))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            let _ = poll_fn(|cx| socket.poll_flush(cx)).await;
+            if !matches!(
+                code,
+                CloseCode::Protocol | CloseCode::Invalid | CloseCode::Size
+            ) {
+                await_close_frame(&mut socket).await;
+            }
+        }
+    }
+    let mut io = socket.into_io();
+    let _ = io.shutdown().await;
+    let _ = tokio::io::copy(&mut io.take(MAX_DRAINED_BYTES), &mut tokio::io::sink()).await;
+}
+
+async fn await_close_frame<IO: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<IO>) {
+    loop {
+        match poll_fn(|cx| socket.poll_read(cx)).await {
+            Ok(Incoming::Close) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}

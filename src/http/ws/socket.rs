@@ -1,0 +1,223 @@
+//! The narrow door to tungstenite: read an event, queue a frame, flush.
+//!
+//! tungstenite's protocol state is driven without an adapter of its own: each call lends it the
+//! connection together with the task's context, so that "would block" registers the waker.
+
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{
+    CloseFrame, Role, WebSocketConfig, WebSocketContext,
+};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
+
+/// Grows only while a frame is longer; kept by every connection.
+const READ_BUFFER_BYTES: usize = 1024;
+
+/// What came from the peer.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A whole text message.
+    Text(Utf8Bytes),
+    /// A whole binary message.
+    Binary,
+    /// A ping or a pong: a sign of life. Pings are answered by the library.
+    SignOfLife,
+    /// The peer began or ended the closing handshake.
+    Close,
+}
+
+/// Why the connection cannot go on.
+#[derive(Debug)]
+pub enum SocketError {
+    /// The peer broke RFC 6455; it hears this code (§7.4.1).
+    Protocol(CloseCode),
+    /// A message over the limit: refused from its header alone (§10.4).
+    TooLarge,
+    /// The connection is gone.
+    Lost,
+}
+
+impl From<Error> for SocketError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Capacity(_) => Self::TooLarge,
+            Error::Utf8(_) => Self::Protocol(CloseCode::Invalid),
+            Error::Protocol(
+                tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
+            ) => Self::Lost,
+            Error::Protocol(_) => Self::Protocol(CloseCode::Protocol),
+            _ => Self::Lost,
+        }
+    }
+}
+
+/// A WebSocket, server side.
+pub struct Socket<IO> {
+    io: IO,
+    context: WebSocketContext,
+    /// Bytes queued since everything was last written out.
+    queued_bytes: usize,
+    /// The limit that the library was told.
+    max_message_bytes: usize,
+}
+
+impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
+    /// A socket right after the handshake. `early`: what the client sent with it (W-72).
+    pub fn new(io: IO, early: &[u8], max_message_bytes: usize) -> Self {
+        let config = limited(WebSocketConfig::default(), max_message_bytes)
+            .read_buffer_size(READ_BUFFER_BYTES)
+            // Nothing is written before `poll_flush`: what is ready goes out in one write.
+            .write_buffer_size(usize::MAX / 2)
+            .max_write_buffer_size(usize::MAX);
+        let context =
+            WebSocketContext::from_partially_read(early.to_vec(), Role::Server, Some(config));
+        Self {
+            io,
+            context,
+            queued_bytes: 0,
+            max_message_bytes,
+        }
+    }
+
+    /// Another limit for messages whose first byte has not come yet.
+    pub fn set_max_message_bytes(&mut self, bytes: usize) {
+        if bytes != self.max_message_bytes {
+            self.max_message_bytes = bytes;
+            self.context
+                .set_config(|config| *config = limited(*config, bytes));
+        }
+    }
+
+    /// The next thing that came.
+    pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
+        match self.context.read(&mut io) {
+            Ok(Message::Text(text)) => Poll::Ready(Ok(Incoming::Text(text))),
+            Ok(Message::Binary(_)) => Poll::Ready(Ok(Incoming::Binary)),
+            Ok(Message::Close(_)) => Poll::Ready(Ok(Incoming::Close)),
+            Ok(_) => Poll::Ready(Ok(Incoming::SignOfLife)),
+            Err(error) if would_block(&error) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
+    /// Queues a text message.
+    pub fn queue_text(&mut self, cx: &mut Context<'_>, text: Utf8Bytes) -> Result<(), SocketError> {
+        self.queued_bytes += text.len();
+        self.write(cx, Message::Text(text))
+    }
+
+    /// Queues a ping.
+    pub fn queue_ping(&mut self, cx: &mut Context<'_>) -> Result<(), SocketError> {
+        self.write(
+            cx,
+            Message::Ping(tokio_tungstenite::tungstenite::Bytes::new()),
+        )
+    }
+
+    fn write(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), SocketError> {
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
+        match self.context.write(&mut io, message) {
+            Err(error) if !would_block(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Begins the closing handshake (RFC 6455 §7.1.2). Nothing can be queued after it.
+    pub fn close(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: CloseCode,
+        reason: &'static str,
+    ) -> Result<(), SocketError> {
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
+        let frame = CloseFrame {
+            code,
+            reason: Utf8Bytes::from_static(reason),
+        };
+        match self.context.close(&mut io, Some(frame)) {
+            Err(error) if !would_block(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes out what is queued; pending while the peer does not take it.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
+        let mut io = Lent {
+            io: &mut self.io,
+            cx,
+        };
+        match self.context.flush(&mut io) {
+            Ok(()) => {
+                self.queued_bytes = 0;
+                Poll::Ready(Ok(()))
+            }
+            Err(error) if would_block(&error) => Poll::Pending,
+            Err(error) => Poll::Ready(Err(error.into())),
+        }
+    }
+
+    /// How many bytes wait since everything was last written out.
+    pub fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    /// The connection under it.
+    pub fn into_io(self) -> IO {
+        self.io
+    }
+}
+
+fn limited(config: WebSocketConfig, bytes: usize) -> WebSocketConfig {
+    config
+        .max_message_size(Some(bytes))
+        .max_frame_size(Some(bytes))
+}
+
+fn would_block(error: &Error) -> bool {
+    matches!(error, Error::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
+
+/// A connection with the context of the task that polls it, as tungstenite wants it.
+struct Lent<'io, 'cx, 'waker, IO> {
+    io: &'io mut IO,
+    cx: &'cx mut Context<'waker>,
+}
+
+impl<IO: AsyncRead + Unpin> Read for Lent<'_, '_, '_, IO> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(buffer);
+        match Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer)? {
+            Poll::Ready(()) => Ok(buffer.filled().len()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl<IO: AsyncWrite + Unpin> Write for Lent<'_, '_, '_, IO> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match Pin::new(&mut *self.io).poll_write(self.cx, bytes)? {
+            Poll::Ready(written) => Ok(written),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match Pin::new(&mut *self.io).poll_flush(self.cx)? {
+            Poll::Ready(()) => Ok(()),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
