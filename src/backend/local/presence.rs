@@ -47,9 +47,7 @@ impl Local {
         // From now on messages to the bare address reach it; first come those that are stored.
         let session = session.clone();
         self.later(async move |local| {
-            let Some(state) = State::of(&session) else {
-                return None;
-            };
+            let state = State::of(&session)?;
             let gate = local.begin_draining(state).await;
             let deliveries = local.set_available(&session, stanza.text, priority);
             if let Some(gate) = gate {

@@ -5,7 +5,12 @@ use crate::sessions::Command;
 const REGISTER: &str = "jabber:iq:register";
 
 async fn has_password(server: &Server, name: &str, password: &str) -> bool {
-    let credentials = server.store.credentials(&bare(name)).await.unwrap().unwrap();
+    let credentials = server
+        .store
+        .credentials(&bare(name))
+        .await
+        .unwrap()
+        .unwrap();
     let keys = credentials.strongest().unwrap();
     let derived = crate::auth::ScramKeys::derive(
         keys.hash(),
@@ -28,16 +33,28 @@ async fn a_user_changes_the_own_password_and_the_other_sessions_end() {
     let server = Server::start().await;
     let orchard = server.login("romeo", "orchard").await;
     let garden = server.login("romeo", "garden").await;
-    let form = orchard.ask("get", "example.org", &format!("<query xmlns='{REGISTER}'/>")).await;
+    orchard.mail();
+    let form = orchard
+        .ask(
+            "get",
+            "example.org",
+            &format!("<query xmlns='{REGISTER}'/>"),
+        )
+        .await;
     let query = form.child("query", REGISTER).unwrap();
     assert!(query.child("registered", REGISTER).is_some());
     orchard.mail();
-    let answer = orchard.ask("set", "example.org", &change("romeo", "new secret")).await;
+    let answer = orchard
+        .ask("set", "example.org", &change("romeo", "new secret"))
+        .await;
     assert_eq!(answer.attr("type"), Some("result"));
     assert!(has_password(&server, "romeo", "new secret").await);
     let mut context = Context::from_waker(Waker::noop());
     let mail = garden.session.poll_mail(&mut context, false);
-    assert!(matches!(mail, Poll::Ready(Mail::Command(Command::End(EndReason::Revoked)))));
+    assert!(matches!(
+        mail,
+        Poll::Ready(Mail::Command(Command::End(EndReason::Revoked)))
+    ));
     assert!(orchard.session.poll_mail(&mut context, false).is_pending());
 }
 
@@ -49,8 +66,14 @@ async fn nobody_changes_the_password_of_another_or_to_nothing() {
         (change("juliet", "x"), "not-allowed"),
         (change("", "x"), "not-allowed"),
         (change("romeo", ""), "not-acceptable"),
-        (format!("<query xmlns='{REGISTER}'><password>x</password></query>"), "bad-request"),
-        (format!("<query xmlns='{REGISTER}'><remove/></query>"), "not-allowed"),
+        (
+            format!("<query xmlns='{REGISTER}'><password>x</password></query>"),
+            "bad-request",
+        ),
+        (
+            format!("<query xmlns='{REGISTER}'><remove/></query>"),
+            "not-allowed",
+        ),
     ] {
         let answer = romeo.ask("set", "example.org", &payload).await;
         assert_eq!(condition(&answer), expected, "{payload}");
@@ -61,21 +84,35 @@ async fn nobody_changes_the_password_of_another_or_to_nothing() {
 
 #[tokio::test]
 async fn a_user_may_be_allowed_to_cancel_and_leaves_no_subscription_to_who_comes_after() {
-    let options = LocalOptions { cancellation: true, ..options() };
+    let options = LocalOptions {
+        cancellation: true,
+        ..options()
+    };
     let server = Server::with(options, bounds()).await;
     let romeo = server.login("romeo", "orchard").await;
     let juliet = server.login("juliet", "balcony").await;
     server.befriend(&romeo, &juliet).await;
     romeo.send(&format!("<iq type='set' id='c' to='example.org'><query xmlns='{REGISTER}'><remove/></query></iq>")).await;
-    assert!(romeo.elements().iter().any(|stanza| stanza.attr("id") == Some("c")));
+    assert!(
+        romeo
+            .elements()
+            .iter()
+            .any(|stanza| stanza.attr("id") == Some("c"))
+    );
     romeo.end().await;
     assert!(!server.store.account_exists(&bare("romeo")).await.unwrap());
-    server.store.create_account(&bare("romeo"), SECRET.clone()).await.unwrap();
+    server
+        .store
+        .create_account(&bare("romeo"), SECRET.clone())
+        .await
+        .unwrap();
     let impostor = server.login("romeo", "orchard").await;
     juliet.mail();
     impostor.mail();
     juliet.send("<presence><show>away</show></presence>").await;
-    impostor.send("<presence><show>away</show></presence>").await;
+    impostor
+        .send("<presence><show>away</show></presence>")
+        .await;
     assert_eq!(impostor.mail().len(), 1);
     assert_eq!(juliet.mail().len(), 1);
 }
@@ -83,7 +120,10 @@ async fn a_user_may_be_allowed_to_cancel_and_leaves_no_subscription_to_who_comes
 async fn register(server: &Server, request: &str) -> Element {
     let host = Arc::from("example.org");
     let request = format!("<iq xmlns='jabber:client' id='1' {request}</iq>");
-    let answer = server.local.register(&Arc::new(connection()), &host, request.into()).await;
+    let answer = server
+        .local
+        .register(&Arc::new(connection()), &host, request.into())
+        .await;
     Element::parse(&answer).unwrap()
 }
 
@@ -91,16 +131,40 @@ async fn register(server: &Server, request: &str) -> Element {
 async fn a_stranger_makes_an_account_where_that_is_allowed() {
     let server = Server::start().await;
     let set = |name: &str| format!("type='set'>{}", change(name, "a secret"));
-    assert_eq!(condition(&register(&server, &set("tybalt")).await), "not-allowed");
-    server.local.set_options(LocalOptions { registration: true, ..options() }).unwrap();
+    assert_eq!(
+        condition(&register(&server, &set("tybalt")).await),
+        "not-allowed"
+    );
+    server
+        .local
+        .set_options(LocalOptions {
+            registration: true,
+            ..options()
+        })
+        .unwrap();
     let form = register(&server, &format!("type='get'><query xmlns='{REGISTER}'/>")).await;
-    assert!(form.child("query", REGISTER).unwrap().child("username", REGISTER).is_some());
-    assert_eq!(register(&server, &set("tybalt")).await.attr("type"), Some("result"));
+    assert!(
+        form.child("query", REGISTER)
+            .unwrap()
+            .child("username", REGISTER)
+            .is_some()
+    );
+    assert_eq!(
+        register(&server, &set("tybalt")).await.attr("type"),
+        Some("result")
+    );
     assert!(has_password(&server, "tybalt", "a secret").await);
-    assert_eq!(condition(&register(&server, &set("romeo")).await), "conflict");
+    assert_eq!(
+        condition(&register(&server, &set("romeo")).await),
+        "conflict"
+    );
     assert!(has_password(&server, "romeo", "secret").await);
     for name in ["", "a@b", "anonymous-x"] {
-        assert_eq!(condition(&register(&server, &set(name)).await), "not-acceptable", "{name:?}");
+        assert_eq!(
+            condition(&register(&server, &set(name)).await),
+            "not-acceptable",
+            "{name:?}"
+        );
     }
 }
 
@@ -117,18 +181,33 @@ async fn an_import_makes_new_accounts_and_changes_old_ones() {
 #[tokio::test]
 async fn an_import_names_the_line_that_it_refuses_and_not_the_password() {
     let server = Server::start().await;
-    for line in ["hunter2", "not an address hunter2", "a@b@c hunter2", "a@example.org "] {
+    for line in [
+        "hunter2",
+        "not an address hunter2",
+        "a@b@c hunter2",
+        "a@example.org ",
+    ] {
         let lines = format!("# one\n{line}\n");
-        let error =
-            accounts::import(&*server.store, lines.as_bytes(), ITERATIONS_MIN).await.unwrap_err();
-        assert!(matches!(error, AccountError::Line { line: 2, .. }), "{line}: {error}");
+        let error = accounts::import(&*server.store, lines.as_bytes(), ITERATIONS_MIN)
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, AccountError::Line { line: 2, .. }),
+            "{line}: {error}"
+        );
         assert!(!error.to_string().contains("hunter2"), "{error}");
     }
 }
 
 #[tokio::test]
 async fn names_of_guests_and_of_nobody_are_no_accounts() {
-    for name in ["example.org", "a@example.org/r", "anonymous-1@example.org", "@x", ""] {
+    for name in [
+        "example.org",
+        "a@example.org/r",
+        "anonymous-1@example.org",
+        "@x",
+        "",
+    ] {
         assert!(accounts::parse_account(name).is_err(), "{name}");
     }
     assert!(accounts::parse_account("Romeo@example.org").is_ok());

@@ -3,7 +3,9 @@ use super::*;
 const CHAT: &str = "<message type='chat' id='m' to='romeo@example.org'><body>a</body></message>";
 
 fn messages(mail: Vec<Element>) -> Vec<Element> {
-    mail.into_iter().filter(|stanza| stanza.name() == "message").collect()
+    mail.into_iter()
+        .filter(|stanza| stanza.name() == "message")
+        .collect()
 }
 
 #[tokio::test]
@@ -22,7 +24,9 @@ async fn what_a_lone_session_did_not_get_is_stored_and_comes_once_with_its_stamp
     let mail = messages(romeo.settle().await);
     assert_eq!(mail.len(), 3);
     for message in mail {
-        let stamps = message.children().filter(|child| child.is("delay", "urn:xmpp:delay"));
+        let stamps = message
+            .children()
+            .filter(|child| child.is("delay", "urn:xmpp:delay"));
         assert_eq!(stamps.count(), 1);
     }
 }
@@ -36,7 +40,14 @@ async fn what_came_stamped_from_the_store_is_not_stamped_again() {
         let romeo = server.bind("romeo", "orchard").await;
         romeo.send("<presence/>").await;
         // Handed over, but never read.
-        drop(super::super::state::State::of(&romeo.session).unwrap().account.gate.lock().await);
+        drop(
+            super::super::state::State::of(&romeo.session)
+                .unwrap()
+                .account
+                .gate
+                .lock()
+                .await,
+        );
         assert!(server.stored("romeo").await.is_empty());
         romeo.end().await;
     }
@@ -57,7 +68,11 @@ async fn it_goes_to_another_session_unless_that_has_it_already() {
     garden.mail();
     orchard.end().await;
     let mail = messages(garden.elements());
-    assert_eq!(mail.iter().map(body).collect::<Vec<_>>(), ["a"], "b was for both");
+    assert_eq!(
+        mail.iter().map(body).collect::<Vec<_>>(),
+        ["a"],
+        "b was for both"
+    );
     assert!(mail[0].child("delay", "urn:xmpp:delay").is_some());
     assert!(server.stored("romeo").await.is_empty());
 }
@@ -68,9 +83,13 @@ async fn what_another_session_has_as_a_carbon_is_not_sent_to_it_again() {
     let juliet = server.login("juliet", "balcony").await;
     let orchard = server.login("romeo", "orchard").await;
     let garden = server.login("romeo", "garden").await;
-    garden.ask("set", "", "<enable xmlns='urn:xmpp:carbons:2'/>").await;
+    garden
+        .ask("set", "", "<enable xmlns='urn:xmpp:carbons:2'/>")
+        .await;
     garden.mail();
-    juliet.send(&CHAT.replace("example.org'", "example.org/orchard'")).await;
+    juliet
+        .send(&CHAT.replace("example.org'", "example.org/orchard'"))
+        .await;
     assert_eq!(garden.mail().len(), 1);
     orchard.end().await;
     assert!(messages(garden.elements()).is_empty());
@@ -81,11 +100,15 @@ async fn what_another_session_has_as_a_carbon_is_not_sent_to_it_again() {
 async fn two_sessions_that_end_with_the_same_message_store_it_once() {
     let server = Server::start().await;
     let juliet = server.login("juliet", "balcony").await;
-    let (orchard, garden) =
-        (server.login("romeo", "orchard").await, server.login("romeo", "garden").await);
+    let (orchard, garden) = (
+        server.login("romeo", "orchard").await,
+        server.login("romeo", "garden").await,
+    );
     juliet.send(CHAT).await;
     let close = |client: &Client| {
-        server.sessions.close(&client.session, None, crate::sessions::EndReason::Shutdown)
+        server
+            .sessions
+            .close(&client.session, None, crate::sessions::EndReason::Shutdown)
     };
     let endings = [close(&orchard), close(&garden)];
     for ending in endings {
@@ -96,7 +119,14 @@ async fn two_sessions_that_end_with_the_same_message_store_it_once() {
 
 #[tokio::test]
 async fn a_sender_hears_of_what_cannot_be_stored() {
-    let server = Server::with(LocalOptions { offline_messages: 0, ..options() }, bounds()).await;
+    let server = Server::with(
+        LocalOptions {
+            offline_messages: 0,
+            ..options()
+        },
+        bounds(),
+    )
+    .await;
     let juliet = server.login("juliet", "balcony").await;
     let romeo = server.login("romeo", "orchard").await;
     juliet.send(CHAT).await;
@@ -132,7 +162,9 @@ async fn a_request_that_was_not_read_is_answered() {
     let server = Server::start().await;
     let juliet = server.login("juliet", "balcony").await;
     let romeo = server.login("romeo", "orchard").await;
-    juliet.send("<iq type='get' id='7' to='romeo@example.org/orchard'><q xmlns='q'/></iq>").await;
+    juliet
+        .send("<iq type='get' id='7' to='romeo@example.org/orchard'><q xmlns='q'/></iq>")
+        .await;
     juliet.mail();
     romeo.end().await;
     let answer = juliet.next().await;
@@ -142,7 +174,10 @@ async fn a_request_that_was_not_read_is_answered() {
 
 #[tokio::test]
 async fn a_hibernating_session_that_is_full_ends_and_nothing_is_lost() {
-    let bounds = SessionsOptions { max_unacked: 5, ..bounds() };
+    let bounds = SessionsOptions {
+        max_unacked: 5,
+        ..bounds()
+    };
     let server = Server::with(options(), bounds).await;
     let juliet = server.login("juliet", "balcony").await;
     let romeo = server.login("romeo", "orchard").await;

@@ -50,19 +50,30 @@ impl Server {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Sqlite::open(&directory.path().join("stanzad.sqlite")).unwrap());
         for name in ["romeo", "juliet", "nurse"] {
-            store.create_account(&bare(name), SECRET.clone()).await.unwrap();
+            store
+                .create_account(&bare(name), SECRET.clone())
+                .await
+                .unwrap();
         }
         let sessions = Arc::new(Sessions::new(bounds));
         let secret = store.secret().await.unwrap();
         let local =
             Local::new(options, secret, sessions.clone(), store.clone(), Vec::new()).unwrap();
-        Self { local, sessions, store, _directory: directory }
+        Self {
+            local,
+            sessions,
+            store,
+            _directory: directory,
+        }
     }
 
     /// A bound session.
     async fn bind(&self, name: &str, resource: &str) -> Client {
         let connection = Arc::new(connection());
-        let bound = self.local.bind(&connection, &bare(name), Some(resource.to_owned())).await;
+        let bound = self
+            .local
+            .bind(&connection, &bare(name), Some(resource.to_owned()))
+            .await;
         self.client(bound.unwrap())
     }
 
@@ -70,23 +81,35 @@ impl Server {
     /// brought is read.
     async fn login(&self, name: &str, resource: &str) -> Client {
         let client = self.bind(name, resource).await;
-        client.send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>").await;
+        client
+            .send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+            .await;
         client.send("<presence/>").await;
         client.settle().await;
         client
     }
 
     fn client(&self, session: Arc<Session>) -> Client {
-        Client { session, local: self.local.clone(), sessions: self.sessions.clone() }
+        Client {
+            session,
+            local: self.local.clone(),
+            sessions: self.sessions.clone(),
+        }
     }
 
     /// Romeo and Juliet see each other.
     async fn befriend(&self, one: &Client, other: &Client) {
         let (a, b) = (one.session.account(), other.session.account());
-        one.send(&format!("<presence type='subscribe' to='{b}'/>")).await;
-        other.send(&format!("<presence type='subscribed' to='{a}'/>")).await;
-        other.send(&format!("<presence type='subscribe' to='{a}'/>")).await;
-        one.send(&format!("<presence type='subscribed' to='{b}'/>")).await;
+        one.send(&format!("<presence type='subscribe' to='{b}'/>"))
+            .await;
+        other
+            .send(&format!("<presence type='subscribed' to='{a}'/>"))
+            .await;
+        other
+            .send(&format!("<presence type='subscribe' to='{a}'/>"))
+            .await;
+        one.send(&format!("<presence type='subscribed' to='{b}'/>"))
+            .await;
         one.mail();
         other.mail();
     }
@@ -94,18 +117,25 @@ impl Server {
     /// What is stored for an account, oldest first.
     async fn stored(&self, name: &str) -> Vec<String> {
         let stored = self.store.offline(&bare(name), 10_000).await.unwrap();
-        stored.into_iter().map(|one| one.message.stanza.to_string()).collect()
+        stored
+            .into_iter()
+            .map(|one| one.message.stanza.to_string())
+            .collect()
     }
 }
 
 fn options() -> LocalOptions {
-    LocalOptions { scram_iterations: ITERATIONS_MIN, ..LocalOptions::for_host("example.org") }
+    LocalOptions {
+        scram_iterations: ITERATIONS_MIN,
+        ..LocalOptions::for_host("example.org")
+    }
 }
 
 fn bounds() -> SessionsOptions {
     SessionsOptions {
         sessions_per_user: 20,
         send_queue: 256,
+        send_queue_bytes: 4 << 20,
         max_unacked: 1000,
         max_hibernating_per_user: 8,
     }
@@ -137,7 +167,9 @@ impl Client {
         match self.hand_in(xml) {
             Routed::Done | Routed::Pressed(_) => {}
             Routed::Later(later) => {
-                tokio::time::timeout(PATIENCE, later).await.expect("the stanza is dealt with");
+                tokio::time::timeout(PATIENCE, later)
+                    .await
+                    .expect("the stanza is dealt with");
             }
         }
     }
@@ -149,12 +181,18 @@ impl Client {
         let mut scanner = Scanner::new(Limits::default());
         let frame = scanner.scan(&xml).unwrap();
         let stanza = Stanza::of_client(&frame, self.session.jid()).expect("a stanza");
-        self.local.route(&self.session, stanza.expect("a stanza that is not refused at once"))
+        self.local.route(
+            &self.session,
+            stanza.expect("a stanza that is not refused at once"),
+        )
     }
 
     /// What is in the mailbox now.
     fn mail(&self) -> Vec<String> {
-        self.outbound().into_iter().map(|stanza| stanza.text.to_string()).collect()
+        self.outbound()
+            .into_iter()
+            .map(|stanza| stanza.text.to_string())
+            .collect()
     }
 
     fn outbound(&self) -> Vec<Outbound> {
@@ -170,13 +208,19 @@ impl Client {
 
     /// What is in the mailbox now, as trees.
     fn elements(&self) -> Vec<Element> {
-        self.mail().iter().map(|text| Element::parse(text).unwrap()).collect()
+        self.mail()
+            .iter()
+            .map(|text| Element::parse(text).unwrap())
+            .collect()
     }
 
     /// The next stanza, also one that is still on its way.
     async fn next(&self) -> Element {
         let next = std::future::poll_fn(|context| self.session.poll_mail(context, true));
-        match tokio::time::timeout(PATIENCE, next).await.expect("a stanza comes") {
+        match tokio::time::timeout(PATIENCE, next)
+            .await
+            .expect("a stanza comes")
+        {
             Mail::Stanza(stanza) => Element::parse(&stanza.text).unwrap(),
             Mail::Command(command) => panic!("{command:?} instead of a stanza"),
         }
@@ -192,8 +236,13 @@ impl Client {
     /// Sends a request to `to` (nobody: the own account) and reads the answer, which is all that
     /// comes.
     async fn ask(&self, kind: &str, to: &str, payload: &str) -> Element {
-        let to = if to.is_empty() { String::new() } else { format!(" to='{to}'") };
-        self.send(&format!("<iq type='{kind}' id='q'{to}>{payload}</iq>")).await;
+        let to = if to.is_empty() {
+            String::new()
+        } else {
+            format!(" to='{to}'")
+        };
+        self.send(&format!("<iq type='{kind}' id='q'{to}>{payload}</iq>"))
+            .await;
         self.next().await
     }
 
@@ -205,7 +254,9 @@ impl Client {
 
     /// The link is lost; the session waits to be resumed.
     fn hibernate(&self, sm: Sm) {
-        let endings = self.sessions.hibernate(&self.session, Box::new(sm), Instant::now());
+        let endings = self
+            .sessions
+            .hibernate(&self.session, Box::new(sm), Instant::now());
         assert!(endings.is_empty());
     }
 }
@@ -218,12 +269,20 @@ fn sm() -> Sm {
 /// The condition of an error.
 fn condition(stanza: &Element) -> String {
     let error = stanza.child("error", "jabber:client").expect("an error");
-    error.children().next().expect("a condition").name().to_owned()
+    error
+        .children()
+        .next()
+        .expect("a condition")
+        .name()
+        .to_owned()
 }
 
 /// The text of the body.
 fn body(message: &Element) -> String {
-    message.child("body", "jabber:client").expect("a body").text()
+    message
+        .child("body", "jabber:client")
+        .expect("a body")
+        .text()
 }
 
 fn kind(stanza: &Outbound) -> Kind {

@@ -3,13 +3,19 @@ use super::*;
 async fn send(client: &Client, to: &str, range: std::ops::Range<usize>) {
     for i in range {
         let body = format!("<body>{i}</body>");
-        client.send(&format!("<message type='chat' to='{to}@example.org'>{body}</message>")).await;
+        client
+            .send(&format!(
+                "<message type='chat' to='{to}@example.org'>{body}</message>"
+            ))
+            .await;
     }
 }
 
 fn bodies(mail: &[Element]) -> Vec<usize> {
     let messages = mail.iter().filter(|stanza| stanza.name() == "message");
-    messages.map(|message| body(message).parse().unwrap()).collect()
+    messages
+        .map(|message| body(message).parse().unwrap())
+        .collect()
 }
 
 /// P-18
@@ -40,7 +46,9 @@ async fn a_negative_priority_leaves_them_stored_until_it_rises() {
     let juliet = server.login("juliet", "balcony").await;
     send(&juliet, "romeo", 0..3).await;
     let romeo = server.bind("romeo", "orchard").await;
-    romeo.send("<presence><priority>-1</priority></presence>").await;
+    romeo
+        .send("<presence><priority>-1</priority></presence>")
+        .await;
     assert!(bodies(&romeo.settle().await).is_empty());
     send(&juliet, "romeo", 3..5).await;
     romeo.send("<presence/>").await;
@@ -50,7 +58,10 @@ async fn a_negative_priority_leaves_them_stored_until_it_rises() {
 /// the same sender, before and after the recipient came.
 #[tokio::test]
 async fn what_is_sent_while_stored_messages_are_handed_over_comes_after_them() {
-    let bounds = SessionsOptions { send_queue: 8, ..bounds() };
+    let bounds = SessionsOptions {
+        send_queue: 8,
+        ..bounds()
+    };
     let server = Server::with(options(), bounds).await;
     let juliet = server.login("juliet", "balcony").await;
     send(&juliet, "romeo", 0..40).await;
@@ -72,7 +83,10 @@ async fn what_is_sent_while_stored_messages_are_handed_over_comes_after_them() {
 
 #[tokio::test]
 async fn a_session_that_goes_while_they_are_handed_over_loses_none() {
-    let bounds = SessionsOptions { send_queue: 8, ..bounds() };
+    let bounds = SessionsOptions {
+        send_queue: 8,
+        ..bounds()
+    };
     let server = Server::with(options(), bounds).await;
     let juliet = server.login("juliet", "balcony").await;
     send(&juliet, "romeo", 0..40).await;
@@ -95,7 +109,14 @@ async fn a_session_that_goes_while_they_are_handed_over_loses_none() {
 
 #[tokio::test]
 async fn at_the_bound_the_sender_is_refused() {
-    let server = Server::with(LocalOptions { offline_messages: 2, ..options() }, bounds()).await;
+    let server = Server::with(
+        LocalOptions {
+            offline_messages: 2,
+            ..options()
+        },
+        bounds(),
+    )
+    .await;
     let juliet = server.login("juliet", "balcony").await;
     juliet.mail();
     send(&juliet, "romeo", 0..3).await;
@@ -115,19 +136,45 @@ async fn only_what_is_worth_it_is_stored() {
         ("chat", "<body>a</body>".to_owned(), true, false),
         ("chat", typing.to_owned(), false, false),
         ("chat", format!("{typing}{}", hint("store")), true, false),
-        ("chat", format!("<body>a</body>{}", hint("no-store")), false, true),
-        ("chat", format!("<body>a</body>{}", hint("no-permanent-store")), false, true),
-        ("normal", "<x xmlns='jabber:x:conference' jid='r@c.example.org'/>".to_owned(), true, false),
-        ("chat", "<received xmlns='urn:xmpp:receipts' id='1'/>".to_owned(), true, false),
+        (
+            "chat",
+            format!("<body>a</body>{}", hint("no-store")),
+            false,
+            true,
+        ),
+        (
+            "chat",
+            format!("<body>a</body>{}", hint("no-permanent-store")),
+            false,
+            true,
+        ),
+        (
+            "normal",
+            "<x xmlns='jabber:x:conference' jid='r@c.example.org'/>".to_owned(),
+            true,
+            false,
+        ),
+        (
+            "chat",
+            "<received xmlns='urn:xmpp:receipts' id='1'/>".to_owned(),
+            true,
+            false,
+        ),
         ("headline", "<body>a</body>".to_owned(), false, false),
         ("groupchat", "<body>a</body>".to_owned(), false, true),
     ] {
         let before = server.stored("romeo").await.len();
         juliet
-            .send(&format!("<message type='{kind}' to='romeo@example.org'>{inside}</message>"))
+            .send(&format!(
+                "<message type='{kind}' to='romeo@example.org'>{inside}</message>"
+            ))
             .await;
         let after = server.stored("romeo").await.len();
         assert_eq!(after - before, usize::from(stored), "{kind} {inside}");
-        assert_eq!(juliet.elements().len(), usize::from(refused), "{kind} {inside}");
+        assert_eq!(
+            juliet.elements().len(),
+            usize::from(refused),
+            "{kind} {inside}"
+        );
     }
 }

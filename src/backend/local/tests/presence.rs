@@ -2,7 +2,10 @@ use super::*;
 
 /// The presences in a mailbox, as (from, type).
 fn presences(client: &Client) -> Vec<(String, String)> {
-    let presences = client.elements().into_iter().filter(|stanza| stanza.name() == "presence");
+    let presences = client
+        .elements()
+        .into_iter()
+        .filter(|stanza| stanza.name() == "presence");
     presences
         .map(|presence| {
             let attribute = |name| presence.attr(name).unwrap_or_default().to_owned();
@@ -12,7 +15,10 @@ fn presences(client: &Client) -> Vec<(String, String)> {
 }
 
 fn seen(from: &str, kind: &str) -> (String, String) {
-    (format!("{from}@example.org/{}", resource(from)), kind.to_owned())
+    (
+        format!("{from}@example.org/{}", resource(from)),
+        kind.to_owned(),
+    )
 }
 
 fn resource(name: &str) -> &'static str {
@@ -52,7 +58,10 @@ async fn presence_goes_to_contacts_and_own_resources_and_to_nobody_else() {
 #[tokio::test]
 async fn initial_presence_brings_that_of_contacts_and_own_resources() {
     let server = Server::start().await;
-    let (romeo, juliet) = (login(&server, "romeo").await, login(&server, "juliet").await);
+    let (romeo, juliet) = (
+        login(&server, "romeo").await,
+        login(&server, "juliet").await,
+    );
     server.befriend(&romeo, &juliet).await;
     let garden = server.bind("romeo", "garden").await;
     garden.send("<presence/>").await;
@@ -68,20 +77,31 @@ async fn initial_presence_brings_that_of_contacts_and_own_resources() {
 #[tokio::test]
 async fn the_last_word_of_a_session_is_passed_on() {
     let server = Server::start().await;
-    let (romeo, juliet) = (login(&server, "romeo").await, login(&server, "juliet").await);
+    let (romeo, juliet) = (
+        login(&server, "romeo").await,
+        login(&server, "juliet").await,
+    );
     server.befriend(&romeo, &juliet).await;
     juliet.mail();
-    romeo.send("<presence type='unavailable'><status>good night</status></presence>").await;
+    romeo
+        .send("<presence type='unavailable'><status>good night</status></presence>")
+        .await;
     let mail = juliet.elements();
     assert_eq!(mail.len(), 1);
     assert_eq!(mail[0].attr("type"), Some("unavailable"));
-    assert_eq!(mail[0].child("status", "jabber:client").unwrap().text(), "good night");
+    assert_eq!(
+        mail[0].child("status", "jabber:client").unwrap().text(),
+        "good night"
+    );
 }
 
 #[tokio::test]
 async fn the_end_of_a_session_is_told_once_and_hibernation_not_at_all() {
     let server = Server::start().await;
-    let (romeo, juliet) = (login(&server, "romeo").await, login(&server, "juliet").await);
+    let (romeo, juliet) = (
+        login(&server, "romeo").await,
+        login(&server, "juliet").await,
+    );
     server.befriend(&romeo, &juliet).await;
     juliet.mail();
     romeo.hibernate(sm());
@@ -117,7 +137,10 @@ async fn directed_presence_ends_with_the_broadcast_of_unavailable_too() {
     nurse.mail();
     romeo.send("<presence to='nurse@example.org'/>").await;
     romeo.send("<presence type='unavailable'/>").await;
-    assert_eq!(presences(&nurse), [seen("romeo", ""), seen("romeo", "unavailable")]);
+    assert_eq!(
+        presences(&nurse),
+        [seen("romeo", ""), seen("romeo", "unavailable")]
+    );
     romeo.end().await;
     assert!(presences(&nurse).is_empty());
 }
@@ -128,15 +151,23 @@ async fn directed_unavailable_ends_directed_presence() {
     let (romeo, nurse) = (login(&server, "romeo").await, login(&server, "nurse").await);
     nurse.mail();
     romeo.send("<presence to='nurse@example.org'/>").await;
-    romeo.send("<presence type='unavailable' to='nurse@example.org'/>").await;
+    romeo
+        .send("<presence type='unavailable' to='nurse@example.org'/>")
+        .await;
     romeo.end().await;
-    assert_eq!(presences(&nurse), [seen("romeo", ""), seen("romeo", "unavailable")]);
+    assert_eq!(
+        presences(&nurse),
+        [seen("romeo", ""), seen("romeo", "unavailable")]
+    );
 }
 
 #[tokio::test]
 async fn a_contact_hears_of_the_end_once_also_if_it_got_directed_presence() {
     let server = Server::start().await;
-    let (romeo, juliet) = (login(&server, "romeo").await, login(&server, "juliet").await);
+    let (romeo, juliet) = (
+        login(&server, "romeo").await,
+        login(&server, "juliet").await,
+    );
     server.befriend(&romeo, &juliet).await;
     romeo.send("<presence to='juliet@example.org'/>").await;
     juliet.mail();
@@ -155,11 +186,19 @@ async fn probes_of_strangers_reveal_nothing() {
     );
     server.befriend(&romeo, &juliet).await;
     nurse.mail();
-    for to in ["romeo@example.org", "romeo@example.org/orchard", "nobody@example.org"] {
-        nurse.send(&format!("<presence type='probe' to='{to}'/>")).await;
+    for to in [
+        "romeo@example.org",
+        "romeo@example.org/orchard",
+        "nobody@example.org",
+    ] {
+        nurse
+            .send(&format!("<presence type='probe' to='{to}'/>"))
+            .await;
     }
     assert!(nurse.mail().is_empty());
-    juliet.send("<presence type='probe' to='romeo@example.org'/>").await;
+    juliet
+        .send("<presence type='probe' to='romeo@example.org'/>")
+        .await;
     assert_eq!(presences(&juliet), [seen("romeo", "")]);
 }
 
@@ -167,12 +206,21 @@ async fn probes_of_strangers_reveal_nothing() {
 #[tokio::test]
 async fn a_priority_out_of_range_harms_nothing() {
     let server = Server::start().await;
-    let (romeo, juliet) = (login(&server, "romeo").await, login(&server, "juliet").await);
+    let (romeo, juliet) = (
+        login(&server, "romeo").await,
+        login(&server, "juliet").await,
+    );
     for priority in ["999", "-999", "x", ""] {
-        romeo.send(&format!("<presence><priority>{priority}</priority></presence>")).await;
+        romeo
+            .send(&format!(
+                "<presence><priority>{priority}</priority></presence>"
+            ))
+            .await;
     }
     romeo.mail();
-    juliet.send("<message to='romeo@example.org'><body>a</body></message>").await;
+    juliet
+        .send("<message to='romeo@example.org'><body>a</body></message>")
+        .await;
     assert_eq!(romeo.settle().await.len(), 1);
 }
 
@@ -182,7 +230,9 @@ async fn directed_presence_has_a_bound() {
     let romeo = login(&server, "romeo").await;
     romeo.mail();
     for i in 0..1001 {
-        romeo.send(&format!("<presence to='u{i}@example.org'/>")).await;
+        romeo
+            .send(&format!("<presence to='u{i}@example.org'/>"))
+            .await;
     }
     assert_eq!(condition(&romeo.next().await), "resource-constraint");
     assert!(romeo.mail().is_empty());

@@ -12,7 +12,11 @@ fn describe(stanza: &Element) -> String {
         let mut text = format!("push {}", short(item.attr("jid").unwrap()));
         for attribute in ["subscription", "ask", "approved"] {
             if let Some(value) = item.attr(attribute) {
-                let value = if attribute == "subscription" { value } else { attribute };
+                let value = if attribute == "subscription" {
+                    value
+                } else {
+                    attribute
+                };
                 text.push_str(&format!(" {value}"));
             }
         }
@@ -30,23 +34,39 @@ async fn two_become_contacts_step_by_step() {
     let juliet = server.login("juliet", "balcony").await;
     romeo.mail();
     juliet.mail();
-    romeo.send("<presence type='subscribe' to='juliet@example.org'/>").await;
+    romeo
+        .send("<presence type='subscribe' to='juliet@example.org'/>")
+        .await;
     assert_eq!(summary(&romeo), ["push juliet none ask"]);
     assert_eq!(summary(&juliet), ["subscribe romeo"]);
-    juliet.send("<presence type='subscribed' to='romeo@example.org'/>").await;
+    juliet
+        .send("<presence type='subscribed' to='romeo@example.org'/>")
+        .await;
     assert_eq!(summary(&juliet), ["push romeo from"]);
     assert_eq!(
         summary(&romeo),
-        ["subscribed juliet", "push juliet to", "available juliet/balcony"]
+        [
+            "subscribed juliet",
+            "push juliet to",
+            "available juliet/balcony"
+        ]
     );
-    juliet.send("<presence type='subscribe' to='romeo@example.org'/>").await;
+    juliet
+        .send("<presence type='subscribe' to='romeo@example.org'/>")
+        .await;
     assert_eq!(summary(&juliet), ["push romeo from ask"]);
     assert_eq!(summary(&romeo), ["subscribe juliet"]);
-    romeo.send("<presence type='subscribed' to='juliet@example.org'/>").await;
+    romeo
+        .send("<presence type='subscribed' to='juliet@example.org'/>")
+        .await;
     assert_eq!(summary(&romeo), ["push juliet both"]);
     assert_eq!(
         summary(&juliet),
-        ["subscribed romeo", "push romeo both", "available romeo/orchard"]
+        [
+            "subscribed romeo",
+            "push romeo both",
+            "available romeo/orchard"
+        ]
     );
 }
 
@@ -57,14 +77,25 @@ async fn a_subscription_ends_from_either_side() {
     let romeo = server.login("romeo", "orchard").await;
     let juliet = server.login("juliet", "balcony").await;
     server.befriend(&romeo, &juliet).await;
-    romeo.send("<presence type='unsubscribed' to='juliet@example.org'/>").await;
+    romeo
+        .send("<presence type='unsubscribed' to='juliet@example.org'/>")
+        .await;
     assert_eq!(summary(&romeo), ["push juliet to"]);
     assert_eq!(
         summary(&juliet),
-        ["unsubscribed romeo", "push romeo from", "unavailable romeo/orchard"]
+        [
+            "unsubscribed romeo",
+            "push romeo from",
+            "unavailable romeo/orchard"
+        ]
     );
-    romeo.send("<presence type='unsubscribe' to='juliet@example.org'/>").await;
-    assert_eq!(summary(&romeo), ["push juliet none", "unavailable juliet/balcony"]);
+    romeo
+        .send("<presence type='unsubscribe' to='juliet@example.org'/>")
+        .await;
+    assert_eq!(
+        summary(&romeo),
+        ["push juliet none", "unavailable juliet/balcony"]
+    );
     assert_eq!(summary(&juliet), ["unsubscribe romeo", "push romeo none"]);
 }
 
@@ -74,13 +105,23 @@ async fn a_request_to_an_offline_account_comes_at_each_login_until_it_is_answere
     let server = Server::start().await;
     let romeo = server.login("romeo", "orchard").await;
     for _ in 0..2 {
-        let ask = "<presence type='subscribe' to='juliet@example.org'><status>!</status></presence>";
+        let ask =
+            "<presence type='subscribe' to='juliet@example.org'><status>!</status></presence>";
         romeo.send(ask).await;
     }
     for _ in 0..2 {
         let juliet = server.bind("juliet", "balcony").await;
-        juliet.send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>").await;
-        assert_eq!(juliet.elements()[0].child("query", "jabber:iq:roster").unwrap().children().count(), 0);
+        juliet
+            .send("<iq type='get' id='r'><query xmlns='jabber:iq:roster'/></iq>")
+            .await;
+        assert_eq!(
+            juliet.elements()[0]
+                .child("query", "jabber:iq:roster")
+                .unwrap()
+                .children()
+                .count(),
+            0
+        );
         juliet.send("<presence/>").await;
         let requests: Vec<_> = juliet
             .settle()
@@ -90,16 +131,30 @@ async fn a_request_to_an_offline_account_comes_at_each_login_until_it_is_answere
             .collect();
         assert_eq!(requests.len(), 1);
         assert_eq!(requests[0].attr("from"), Some("romeo@example.org"));
-        assert_eq!(requests[0].child("status", "jabber:client").unwrap().text(), "!");
+        assert_eq!(
+            requests[0].child("status", "jabber:client").unwrap().text(),
+            "!"
+        );
         juliet.end().await;
     }
     let juliet = server.login("juliet", "balcony").await;
-    juliet.send("<presence type='unsubscribed' to='romeo@example.org'/>").await;
+    juliet
+        .send("<presence type='unsubscribed' to='romeo@example.org'/>")
+        .await;
     juliet.end().await;
     let juliet = server.login("juliet", "balcony").await;
     assert!(juliet.mail().is_empty());
     romeo.mail();
-    assert!(server.store.roster(&bare("juliet")).await.unwrap().unwrap().pending.is_empty());
+    assert!(
+        server
+            .store
+            .roster(&bare("juliet"))
+            .await
+            .unwrap()
+            .unwrap()
+            .pending
+            .is_empty()
+    );
 }
 
 /// RFC 6121 §3.4
@@ -110,10 +165,14 @@ async fn a_request_that_was_approved_beforehand_is_granted_at_once() {
     let juliet = server.login("juliet", "balcony").await;
     romeo.mail();
     juliet.mail();
-    juliet.send("<presence type='subscribed' to='romeo@example.org'/>").await;
+    juliet
+        .send("<presence type='subscribed' to='romeo@example.org'/>")
+        .await;
     assert_eq!(summary(&juliet), ["push romeo none approved"]);
     assert!(romeo.mail().is_empty());
-    romeo.send("<presence type='subscribe' to='juliet@example.org'/>").await;
+    romeo
+        .send("<presence type='subscribe' to='juliet@example.org'/>")
+        .await;
     assert_eq!(summary(&juliet), ["push romeo from approved"]);
     assert_eq!(
         summary(&romeo),
@@ -146,9 +205,13 @@ async fn requests_to_nobody_and_to_oneself_lead_nowhere() {
     let server = Server::start().await;
     let romeo = server.login("romeo", "orchard").await;
     romeo.mail();
-    romeo.send("<presence type='subscribe' to='nobody@example.org'/>").await;
+    romeo
+        .send("<presence type='subscribe' to='nobody@example.org'/>")
+        .await;
     assert_eq!(summary(&romeo), ["push nobody none ask"]);
-    romeo.send("<presence type='subscribe' to='romeo@example.org'/>").await;
+    romeo
+        .send("<presence type='subscribe' to='romeo@example.org'/>")
+        .await;
     assert!(romeo.mail().is_empty());
     romeo.send("<presence type='subscribe'/>").await;
     assert_eq!(condition(&romeo.next().await), "bad-request");
