@@ -43,6 +43,7 @@ export class Chat {
     session.addEventListener("failed", (event) => this.#mark(event.detail.id, "failed", event.detail.condition));
     stream.addEventListener("acked", (event) => event.detail.entries.forEach((e) => this.#mark(e.label, "stored")));
     stream.addEventListener("unsure", (event) => event.detail.entries.forEach((e) => this.#mark(e.label, "unsure")));
+    stream.addEventListener("state", () => ($("composer-hint").textContent = ""));
     if (saved) this.#restore(saved);
     this.#drawPeople();
     if (!this.#open && this.#suggested.length) this.#show(this.#suggested[0], false);

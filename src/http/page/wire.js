@@ -85,8 +85,10 @@ export class Wire {
   #toggle(frame, row, button) {
     const open = button.getAttribute("aria-expanded") === "false";
     button.setAttribute("aria-expanded", String(open));
-    if (open) row.append(this.#printed(frame.text));
-    else row.querySelector("pre")?.remove();
+    if (open) {
+      row.append(this.#printed(frame.text));
+      row.scrollIntoView({ block: "nearest" });
+    } else row.querySelector("pre")?.remove();
   }
 
   #printed(text) {
