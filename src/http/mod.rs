@@ -1,1 +1,3 @@
 //! Floor 6: HTTP, WebSocket, BOSH, TLS.
+
+pub mod page;
