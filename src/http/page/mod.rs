@@ -201,6 +201,8 @@ const INDEX: File = File {
 };
 
 const FILES: &[File] = files![
+    "acks.js",
+    "bubble.js",
     "chat.js",
     "console.css",
     "console.js",
@@ -208,11 +210,13 @@ const FILES: &[File] = files![
     "favicon.svg",
     "link.js",
     "linkview.js",
+    "login.js",
     "raw.js",
     "scram.js",
     "session.js",
     "sm.js",
     "stream.js",
+    "wellformed.js",
     "wire.js",
     "xml.js",
 ];

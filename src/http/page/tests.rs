@@ -56,12 +56,12 @@ async fn every_file_that_the_page_names_is_served_with_its_type() {
     let named = |text: &str, before: &str| -> Vec<String> {
         let parts = text.split(before).skip(1);
         parts
-            .map(|rest| rest.split('"').next().unwrap().to_owned())
+            .map(|rest| rest.split(['"', '\'']).next().unwrap().to_owned())
             .collect()
     };
     let mut names = named(INDEX.text, "\"/console/");
     for file in FILES.iter().filter(|file| file.name.ends_with(".js")) {
-        names.extend(named(file.text, "from \"./"));
+        names.extend(named(file.text, "from './"));
     }
     assert!(names.len() > FILES.len(), "the page names {names:?}");
     for name in names {
