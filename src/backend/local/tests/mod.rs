@@ -10,9 +10,10 @@ mod messages;
 mod offline;
 mod presence;
 mod roster;
+mod services;
 mod subscriptions;
 
-use super::{Local, LocalOptions};
+use super::{Local, LocalOptions, Service};
 use crate::auth::{ChannelBinding, Credentials, ITERATIONS_MIN};
 use crate::backend::{Backend, Connection, Routed, Transport};
 use crate::sessions::{EndReason, Mail, Session, Sessions, SessionsOptions};
@@ -47,6 +48,14 @@ impl Server {
     }
 
     async fn with(options: LocalOptions, bounds: SessionsOptions) -> Self {
+        Self::with_services(options, bounds, Vec::new()).await
+    }
+
+    async fn with_services(
+        options: LocalOptions,
+        bounds: SessionsOptions,
+        services: Vec<Box<dyn Service>>,
+    ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = Arc::new(Sqlite::open(&directory.path().join("stanzad.sqlite")).unwrap());
         for name in ["romeo", "juliet", "nurse"] {
@@ -57,8 +66,7 @@ impl Server {
         }
         let sessions = Arc::new(Sessions::new(bounds));
         let secret = store.secret().await.unwrap();
-        let local =
-            Local::new(options, secret, sessions.clone(), store.clone(), Vec::new()).unwrap();
+        let local = Local::new(options, secret, sessions.clone(), store.clone(), services).unwrap();
         Self {
             local,
             sessions,
