@@ -1,0 +1,5 @@
+//! BOSH from the outside: HTTP by hand over loopback, with the embedded services behind it.
+
+mod http;
+mod sessions;
+mod world;
