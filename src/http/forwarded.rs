@@ -81,9 +81,7 @@ fn read(headers: &HeaderMap, which: ForwardedHeader) -> Said {
 }
 
 fn read_x_forwarded(headers: &HeaderMap) -> Said {
-    let hops = items(headers, &X_FORWARDED_FOR)
-        .map(|item| read_node(item))
-        .collect();
+    let hops = items(headers, &X_FORWARDED_FOR).map(read_node).collect();
     let mut said = Said { hops, secure: None };
     for scheme in items(headers, &X_FORWARDED_PROTO) {
         note_scheme(&mut said, scheme);

@@ -8,6 +8,7 @@ pub mod forwarded;
 pub mod host_meta;
 pub mod listener;
 pub mod origin;
+pub mod page;
 pub mod peer;
 pub mod proxy_protocol;
 pub mod tls;

@@ -3,6 +3,7 @@
 //! The listener makes one [`Peer`] for every request and puts it into the request's extensions;
 //! handlers read it there and never look at forwarding headers themselves.
 
+use crate::auth::ChannelBinding;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -49,6 +50,17 @@ impl Peer {
     /// The client itself is on this machine, not merely a proxy in front of it.
     pub fn is_on_loopback(&self) -> bool {
         !self.proxied && self.address.ip().to_canonical().is_loopback()
+    }
+
+    /// What a login may bind itself to; nothing where TLS does not end here.
+    pub fn channel_binding(&self) -> ChannelBinding {
+        let Some(tls) = &self.tls else {
+            return ChannelBinding::NONE;
+        };
+        ChannelBinding {
+            tls_exporter: tls.exporter,
+            tls_server_end_point: tls.server_end_point.as_ref().map(|hash| hash.to_vec()),
+        }
     }
 
     /// The believed address without its port, IPv4 also when it came as IPv4-mapped IPv6: the key

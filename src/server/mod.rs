@@ -1,1 +1,18 @@
 //! Floor 7: wires the rooms.
+//!
+//! [`Server::start`] opens the store, puts the rooms together and listens; [`Server::reload`] takes
+//! over changed options; [`Server::stop`] closes streams within a grace period and leaves nothing
+//! behind that belongs on disk.
+
+mod check;
+mod demo;
+mod edge;
+mod options;
+mod shutdown;
+mod start;
+mod sweep;
+
+pub use check::{Check, checks};
+pub use demo::DemoAccount;
+pub use options::hosts;
+pub use start::{Server, StartError, open_store};

@@ -27,7 +27,8 @@ impl Converse {
             .map(|assets| Self { assets })
     }
 
-    /// The page. It loads from this server alone.
+    /// The page. It loads from this server alone. Both scripts are modules: Converse must be
+    /// since version 14, and what starts it has to run after it.
     pub(super) fn page(self, domain: &str) -> String {
         let assets = self.assets;
         let domain = quick_xml::escape::escape(domain);
@@ -40,8 +41,8 @@ impl Converse {
 <title>Chat on {domain}</title>
 <link rel="icon" href="{assets}images/favicon.ico">
 <link rel="stylesheet" href="{assets}converse.min.css">
-<script defer src="{assets}converse.min.js"></script>
-<script defer src="{START_SCRIPT}"></script>
+<script type="module" src="{assets}converse.min.js"></script>
+<script type="module" src="{START_SCRIPT}"></script>
 </head>
 <body class="converse-fullscreen">
 <noscript>This chat client needs JavaScript.</noscript>
@@ -61,6 +62,9 @@ impl Converse {
             "bosh_service_url": settings.bosh_path,
         });
         let mut fixed = json!({
+            "allow_registration": settings.registration,
+            // Else it asks a list of public providers, on another host.
+            "autocomplete_providers_url": "",
             "discover_connection_methods": false,
             "loglevel": "warn",
             "view_mode": "fullscreen",

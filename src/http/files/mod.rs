@@ -29,13 +29,15 @@ use converse::{Converse, PAGE_POLICY, START_SCRIPT};
 pub struct ClientSettings {
     /// The domain that is offered to people who type only their name.
     pub domain: String,
-    /// Whether it is the only one here. With several, it stands as an example only, since
-    /// Converse appends a default to every name.
+    /// Whether it is the only one here. With several it is only shown as an example, since
+    /// a name without a domain could mean any of them.
     pub is_only_domain: bool,
     /// The path of the WebSocket endpoint on this server, such as `/ws/`.
     pub websocket_path: String,
     /// The path of BOSH, such as `/http-bind/`; `None` when it is off.
     pub bosh_path: Option<String>,
+    /// Whether people may create accounts in the stream (XEP-0077), and are asked to.
+    pub registration: bool,
 }
 
 /// Why a client directory cannot be served. The operator's to mend.

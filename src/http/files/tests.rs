@@ -13,6 +13,7 @@ fn settings() -> ClientSettings {
         is_only_domain: true,
         websocket_path: "/ws/".to_owned(),
         bosh_path: Some("/http-bind/".to_owned()),
+        registration: false,
     }
 }
 
@@ -154,6 +155,7 @@ async fn page_starts_converse_with_everything_that_it_must_know() {
         r#""assets_path":"dist/""#,
         r#""websocket_url":"/ws/""#,
         r#""bosh_service_url":"/http-bind/""#,
+        r#""allow_registration":false"#,
         r#""view_mode":"fullscreen""#,
     ] {
         assert!(script.contains(setting), "{setting} is not in {script}");

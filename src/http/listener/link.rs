@@ -12,9 +12,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
 
-/// One accepted connection. Holds its place among
-/// [`max_connections`](super::ListenerOptions::max_connections) until it is dropped, also after
-/// an upgrade took it out of HTTP.
+/// One accepted connection. Holds its place under the [`ConnectionCap`](super::ConnectionCap)
+/// until it is dropped, also after an upgrade took it out of HTTP.
 #[derive(Debug)]
 pub struct Link {
     carrier: Carrier,
@@ -74,7 +73,8 @@ pub(super) struct RawLink {
 }
 
 impl RawLink {
-    pub(super) fn new(tcp: TcpStream, early: Vec<u8>) -> Self {
+    pub(super) fn new(tcp: TcpStream, mut early: Vec<u8>) -> Self {
+        early.shrink_to_fit(); // a thousand idle links must not keep a thousand buffers
         Self { tcp, early }
     }
 

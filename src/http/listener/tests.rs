@@ -521,12 +521,14 @@ mod ending {
         let mut idle = edge.connect().await;
         write(&mut idle, &GET_PEER.replace("close", "keep-alive")).await;
         until(&mut idle, "!").await;
+        let fresh = edge.connect().await;
         let mut running = edge.connect().await;
         write(&mut running, "GET /slow HTTP/1.1\r\nHost: x\r\n\r\n").await;
         edge.came_in.notified().await;
 
         edge.stop.send(()).unwrap();
         assert_eq!(everything(idle).await, "");
+        assert_eq!(everything(fresh).await, "");
         assert!(TcpStream::connect(edge.address).await.is_err());
         assert!(!edge.serving.is_finished());
         edge.go_on.notify_one();

@@ -4,7 +4,9 @@
 //! narrow door to the WebSocket library.
 
 mod connection;
+mod route;
 mod socket;
 pub mod upgrade;
 
 pub use connection::WsOptions;
+pub use route::{Endpoint, routes};

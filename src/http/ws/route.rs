@@ -1,0 +1,104 @@
+//! The path of an endpoint: handshake in, stream out.
+
+use super::connection::{WsOptions, run};
+use super::upgrade::{Refusal, accept};
+use crate::backend::{Connection, Transport};
+use crate::http::driver::{Driver, Rooms};
+use crate::http::listener::Link;
+use crate::http::origin::OriginPolicy;
+use crate::http::peer::Peer;
+use crate::stream::Framing;
+use arc_swap::ArcSwap;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::Response;
+use axum::routing::any;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// One `[[endpoint]]`.
+#[derive(Clone)]
+pub struct Endpoint {
+    /// Its name, for the log.
+    pub name: Arc<str>,
+    /// Who may connect; replaced on reload.
+    pub origins: Arc<ArcSwap<OriginPolicy>>,
+    /// `[ws]`; replaced on reload.
+    pub options: Arc<ArcSwap<WsOptions>>,
+    /// What a stream needs.
+    pub rooms: Rooms,
+    /// Turns true when the server stops. The server is done when every copy is gone.
+    pub stopping: watch::Receiver<bool>,
+}
+
+/// The routes of an endpoint: its path with and without the slash at its end.
+pub fn routes(path: &str, endpoint: Endpoint) -> Router {
+    let bare = path.trim_end_matches('/');
+    let mut router = Router::new().route(&format!("{bare}/"), any(serve));
+    if !bare.is_empty() {
+        router = router.route(bare, any(serve));
+    }
+    router.with_state(endpoint)
+}
+
+async fn serve(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
+    match upgrade(endpoint, request) {
+        Ok(response) => response,
+        Err(refusal) => refusal.response(),
+    }
+}
+
+fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, Refusal> {
+    let response = accept(&request)?;
+    let peer = request
+        .extensions()
+        .get::<Peer>()
+        .cloned()
+        .unwrap_or_else(unknown_peer);
+    if let Err(refused) = endpoint.origins.load().check(request.headers()) {
+        let endpoint = &*endpoint.name;
+        tracing::info!(endpoint, address = %peer.ip(), origin = refused.origin, "origin refused");
+        return Err(Refusal::Origin);
+    }
+    if *endpoint.stopping.borrow() {
+        return Err(Refusal::Stopping);
+    }
+    let connection = Arc::new(Connection {
+        transport: Transport::WebSocket,
+        endpoint: endpoint.name.clone(),
+        address: peer.ip(),
+        private: peer.link_is_private(),
+        binding: peer.channel_binding(),
+    });
+    // A task of its own, so that it is as small as a stream and not as big as a request.
+    tokio::spawn(stream(
+        hyper::upgrade::on(&mut request),
+        endpoint,
+        connection,
+    ));
+    Ok(response)
+}
+
+async fn stream(upgrade: OnUpgrade, endpoint: Endpoint, connection: Arc<Connection>) {
+    let Ok(upgraded) = upgrade.await else { return }; // the client left first
+    let driver = Driver::new(endpoint.rooms, connection, Framing::WebSocket);
+    let options = **endpoint.options.load();
+    let stopping = endpoint.stopping;
+    // Boxed, so that the task that waits for an upgrade is small; a stream lives in its box.
+    match Link::from_upgraded(upgraded) {
+        Ok((link, early)) => Box::pin(run(link, &early, driver, options, stopping)).await,
+        Err(other) => Box::pin(run(TokioIo::new(other), &[], driver, options, stopping)).await,
+    }
+}
+
+/// Behind a listener that is not ours nothing is known of the peer, and nothing is trusted.
+fn unknown_peer() -> Peer {
+    Peer {
+        proxied: true,
+        ..Peer::direct(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+    }
+}

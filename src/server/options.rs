@@ -1,0 +1,160 @@
+//! From the operator's options to those of the rooms.
+
+use crate::backend::local::LocalOptions;
+use crate::config::{Config, PlainPolicy};
+use crate::http::bosh::BoshHttpOptions;
+use crate::http::listener::{ConnectionCap, ListenerOptions};
+use crate::http::origin::{Origin, OriginPolicy};
+use crate::http::tls::{CertificateSource, TlsKeeper};
+use crate::http::ws::WsOptions;
+use crate::sessions::SessionsOptions;
+use crate::stanza::address::{self, BareJid};
+use crate::stream::{SmOptions, StreamOptions};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long PROXY header and TLS handshake may take together.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The domains in canonical form, as the streams compare them.
+pub fn hosts(config: &Config) -> Vec<Arc<str>> {
+    let canonical = |domain: &String| match address::parse_bare(domain) {
+        Ok(jid) => jid.domain().as_str().into(),
+        Err(_) => domain.as_str().into(), // the options have been checked
+    };
+    config.domains.iter().map(canonical).collect()
+}
+
+pub(super) fn stream(config: &Config) -> StreamOptions {
+    let (limits, sm) = (&config.limits, &config.sm);
+    let defaults = crate::xml::Limits::default();
+    StreamOptions {
+        hosts: hosts(config),
+        max_stanza_bytes: limits.max_stanza_bytes,
+        max_stanza_bytes_before_auth: limits.max_stanza_bytes_before_auth,
+        xml: crate::xml::Limits {
+            depth: u16::try_from(limits.max_depth).unwrap_or(u16::MAX),
+            attributes: u16::try_from(limits.max_attributes).unwrap_or(u16::MAX),
+            ..defaults
+        },
+        login_timeout: limits.login_timeout,
+        failures_per_stream: config.auth.failures_per_stream,
+        registration: config.registration.enabled,
+        sm: SmOptions {
+            enabled: sm.enabled,
+            unsolicited_ack_frequency: sm.unsolicited_ack_frequency,
+            unsolicited_ack_delay: sm.unsolicited_ack_delay,
+            ack_request_frequency: sm.ack_request_frequency,
+            ack_request_delay: sm.ack_request_delay,
+            ack_timeout: sm.ack_timeout,
+            resume_timeout: sm.resume_timeout,
+            max_hibernating_per_user: sm.max_hibernating_per_user,
+            max_unacked: sm.max_unacked,
+            first_h: sm.debug_first_h,
+        },
+    }
+}
+
+pub(super) fn sessions(config: &Config) -> SessionsOptions {
+    SessionsOptions {
+        sessions_per_user: config.limits.sessions_per_user,
+        send_queue: config.limits.send_queue,
+        send_queue_bytes: config.limits.send_queue_bytes,
+        max_unacked: config.sm.max_unacked,
+        max_hibernating_per_user: config.sm.max_hibernating_per_user,
+    }
+}
+
+pub(super) fn local(config: &Config, demo: &HashSet<BareJid>) -> LocalOptions {
+    LocalOptions {
+        hosts: hosts(config),
+        scram_iterations: config.auth.scram_iterations,
+        plain: config.auth.plain == PlainPolicy::Private,
+        anonymous: config.auth.anonymous,
+        demo: demo.clone(),
+        roster_items: config.limits.roster_items,
+        offline_messages: config.limits.offline_messages,
+        registration: config.registration.enabled,
+        ..LocalOptions::for_host(config.domain())
+    }
+}
+
+pub(super) fn ws(config: &Config) -> WsOptions {
+    WsOptions {
+        ping_interval: config.ws.ping_interval,
+        idle_timeout: config.ws.idle_timeout,
+    }
+}
+
+pub(super) fn bosh(config: &Config) -> BoshHttpOptions {
+    let bosh = &config.bosh;
+    let window = crate::stream::bosh::Options {
+        max_wait: bosh.max_wait,
+        max_hold: u8::try_from(bosh.requests.saturating_sub(1)).unwrap_or(u8::MAX),
+        inactivity: bosh.inactivity,
+        polling_inactivity: bosh.inactivity.max(bosh.polling * 2),
+        polling: bosh.polling,
+        max_pause: bosh.max_pause,
+        ..crate::stream::bosh::Options::default()
+    };
+    BoshHttpOptions {
+        window,
+        origins: origins(config, None),
+        max_sessions: config.limits.connections,
+        ..BoshHttpOptions::default()
+    }
+}
+
+pub(super) fn listener(
+    config: &Config,
+    connections: &ConnectionCap,
+    tls: Option<Arc<TlsKeeper>>,
+) -> ListenerOptions {
+    ListenerOptions {
+        connections: connections.clone(),
+        handshake_timeout: HANDSHAKE_TIMEOUT,
+        header_timeout: config.limits.header_timeout,
+        trusted_proxies: config.listen.trusted_proxies.iter().copied().collect(),
+        tls,
+        ..ListenerOptions::default()
+    }
+}
+
+/// `None`: the options name no certificate and want none of our making.
+pub(super) fn certificate(config: &Config) -> Option<CertificateSource> {
+    match &config.tls.cert {
+        Some(cert) => {
+            let key = config.tls.key.as_ref().unwrap_or(cert);
+            Some(CertificateSource::Files {
+                cert: cert.clone(),
+                key: key.clone(),
+            })
+        }
+        None if config.tls.self_signed => {
+            let host = config.public_url().host().to_owned();
+            let names = config.domains.iter().cloned().chain([host]).collect();
+            Some(CertificateSource::SelfSigned {
+                state_dir: config.state_dir.clone(),
+                names,
+            })
+        }
+        None => None,
+    }
+}
+
+/// The pages that may use an endpoint, or, with none, BOSH: that of the first endpoint.
+pub(super) fn origins(config: &Config, endpoint: Option<&crate::config::Endpoint>) -> OriginPolicy {
+    let Some(endpoint) = endpoint.or(config.endpoints.first()) else {
+        return OriginPolicy::Only(Vec::new());
+    };
+    match config.allowed_origins(endpoint) {
+        None => OriginPolicy::Any,
+        Some(origins) => {
+            let origins = origins
+                .iter()
+                .filter_map(|origin| Origin::of_url(origin).ok());
+            OriginPolicy::Only(origins.collect())
+        }
+    }
+}

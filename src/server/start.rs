@@ -1,0 +1,361 @@
+//! A server from its start to its stop.
+
+use super::demo::{self, DemoAccount};
+use super::edge::Edge;
+use super::{options, shutdown, sweep};
+use crate::backend::local::{Local, OptionsError};
+use crate::config::Config;
+use crate::http::admin;
+use crate::http::driver::Rooms;
+use crate::http::files::FilesError;
+use crate::http::listener::{ConnectionCap, ListenError, Listener};
+use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
+use crate::sessions::Sessions;
+use crate::store::{Sqlite, Store, StoreError};
+use crate::stream::SharedOptions;
+use arc_swap::ArcSwap;
+use std::collections::HashSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Why a server does not start. The operator's to mend.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// `state_dir` cannot be made.
+    #[error("state_dir {}: {source}", path.display())]
+    StateDir {
+        /// The directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The database cannot be opened.
+    #[error("store: {0}")]
+    Store(#[from] StoreError),
+    /// The embedded services do not like their options.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// A port cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// The certificate cannot be used.
+    #[error("tls: {0}")]
+    Tls(#[from] TlsError),
+    /// No certificate, and none of our making is wanted.
+    #[error(
+        "listen.tls is set, tls.cert is not, and tls.self_signed is false: there is no certificate"
+    )]
+    NoCertificate,
+    /// `web.client_dir` cannot be served.
+    #[error(transparent)]
+    Files(#[from] FilesError),
+    /// `serve --demo` on an address that others can reach.
+    #[error("--demo is for loopback: listen.{0} is another address")]
+    DemoInPublic(&'static str),
+}
+
+/// A server that runs.
+pub struct Server {
+    config: Config,
+    rooms: Rooms,
+    local: Arc<Local>,
+    store: Arc<dyn Store>,
+    edge: Edge,
+    tls: Option<Arc<TlsKeeper>>,
+    demo: Vec<DemoAccount>,
+    draining: Arc<AtomicBool>,
+    stopping: Arc<watch::Sender<bool>>,
+    /// Tells the listeners to close their ports.
+    closing: watch::Sender<bool>,
+    listeners: JoinSet<()>,
+    sweep: tokio::task::AbortHandle,
+}
+
+/// The ports, bound but not yet served.
+struct Ports {
+    plain: Option<Listener>,
+    tls: Option<Listener>,
+    admin: Option<Listener>,
+}
+
+impl Server {
+    /// Opens the store, puts the rooms together and listens. Inside a tokio runtime.
+    ///
+    /// `demo`: make two accounts with fresh passwords, good on loopback only.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]
+    pub async fn start(mut config: Config, demo: bool) -> Result<Self, StartError> {
+        warn(&config);
+        if demo {
+            refuse_public_demo(&config)?;
+        }
+        let store = open_store(&config)?;
+        let demo = match demo {
+            true => demo::prepare(&store, config.domain()).await?,
+            false => Vec::new(),
+        };
+        let (local, rooms) = rooms(&config, &store, &demo).await?;
+        let (stopping, on_stopping) = watch::channel(false);
+        let (closing, on_closing) = watch::channel(false);
+        let tls = tls(&config)?;
+        let ports = Ports::bind(&mut config, tls.as_ref())?;
+        let edge = Edge::new(&config);
+        let app = edge.router(&config, &rooms, &demo, &on_stopping)?;
+        drop(on_stopping);
+        let draining = Arc::new(AtomicBool::new(false));
+        let admin = admin::router(readiness(&draining));
+        let listeners = ports.serve(app, admin, &on_closing);
+        let sweep = tokio::spawn(sweep::run(rooms.clone())).abort_handle();
+        let stopping = Arc::new(stopping);
+        Ok(Self {
+            config,
+            rooms,
+            local,
+            store,
+            edge,
+            tls,
+            demo,
+            draining,
+            stopping,
+            closing,
+            listeners,
+            sweep,
+        })
+    }
+
+    /// The options in force, with the ports that were really taken.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The demo accounts, if this is a demo.
+    pub fn demo(&self) -> &[DemoAccount] {
+        &self.demo
+    }
+
+    /// The certificate that is served, if TLS is.
+    pub fn certificate(&self) -> Option<Arc<CertificateReport>> {
+        self.tls.as_ref().map(|tls| tls.report())
+    }
+
+    /// Who is here.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.rooms.sessions
+    }
+
+    /// Takes over changed options and reads the certificate again. Returns the keys that wait for
+    /// a restart. A certificate that cannot be used leaves the old one in place.
+    pub fn reload(&mut self, new: &Config) -> Vec<&'static str> {
+        let waiting = Config::diff_needing_restart(&self.config, new);
+        self.config.take_over(new);
+        warn(&self.config);
+        self.rooms
+            .options
+            .store(Arc::new(options::stream(&self.config)));
+        self.rooms
+            .sessions
+            .set_options(options::sessions(&self.config));
+        let demo = self
+            .demo
+            .iter()
+            .map(|account| account.jid.clone())
+            .collect();
+        if let Err(error) = self.local.set_options(options::local(&self.config, &demo)) {
+            tracing::error!(%error, "options of the services stay as they were");
+        }
+        self.edge.reload(&self.config);
+        self.reload_certificate();
+        waiting
+    }
+
+    fn reload_certificate(&self) {
+        let (Some(tls), Some(source)) = (&self.tls, options::certificate(&self.config)) else {
+            return;
+        };
+        match tls.reload(&source) {
+            Ok(report) => report_certificate(&report),
+            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+        }
+    }
+
+    /// Closes the ports, tells every stream `system-shutdown`, waits for them within
+    /// `shutdown_grace`, and flushes the store. Returns whether all were gone in time.
+    pub async fn stop(mut self) -> bool {
+        self.draining.store(true, Ordering::Relaxed);
+        self.closing.send_replace(true);
+        self.sweep.abort();
+        let grace = self.config.shutdown_grace;
+        let in_time = tokio::time::timeout(grace, async {
+            let streams = shutdown::close_streams(&self.rooms, self.stopping.clone());
+            let ports = async { while self.listeners.join_next().await.is_some() {} };
+            tokio::join!(streams, ports);
+        });
+        let in_time = in_time.await.is_ok();
+        if !in_time {
+            tracing::warn!(
+                sessions = self.rooms.sessions.len(),
+                "shutdown_grace is over"
+            );
+        }
+        if let Err(error) = self.store.close().await {
+            tracing::error!(%error, "the store did not close in order");
+        }
+        in_time
+    }
+}
+
+impl Ports {
+    /// Binds all ports before one is served. Port 0 in the options becomes the port taken.
+    fn bind(config: &mut Config, tls: Option<&Arc<TlsKeeper>>) -> Result<Self, ListenError> {
+        let cap = ConnectionCap::new(config.limits.connections);
+        let plain_options = options::listener(config, &cap, None);
+        let tls_options = options::listener(config, &cap, tls.cloned());
+        // Whoever watches the server must get in when nobody else does.
+        let admin_options = options::listener(config, &ConnectionCap::new(ADMIN_CONNECTIONS), None);
+        let listen = &mut config.listen;
+        Ok(Self {
+            plain: bind(&mut listen.plain, plain_options)?,
+            tls: bind(&mut listen.tls, tls_options)?,
+            admin: bind(&mut listen.admin, admin_options)?,
+        })
+    }
+
+    fn serve(
+        self,
+        app: axum::Router,
+        admin: axum::Router,
+        closing: &watch::Receiver<bool>,
+    ) -> JoinSet<()> {
+        let mut listeners = JoinSet::new();
+        for (listener, app) in [
+            (self.plain, app.clone()),
+            (self.tls, app),
+            (self.admin, admin),
+        ] {
+            let Some(listener) = listener else { continue };
+            let mut closing = closing.clone();
+            listeners.spawn(listener.serve(app, async move {
+                let _ = closing.wait_for(|closing| *closing).await;
+            }));
+        }
+        listeners
+    }
+}
+
+/// Opens the store of `state_dir`, and makes both if they are not there.
+///
+/// # Errors
+///
+/// [`StartError::StateDir`], [`StartError::Store`]
+pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    make_state_dir(config)?;
+    Ok(Arc::new(Sqlite::open(&config.state_dir.join(DATABASE))?))
+}
+
+/// The name of the database in `state_dir`.
+const DATABASE: &str = "stanzad.sqlite";
+
+/// Connections to the admin port.
+const ADMIN_CONNECTIONS: usize = 64;
+
+fn bind(
+    address: &mut Option<std::net::SocketAddr>,
+    options: crate::http::listener::ListenerOptions,
+) -> Result<Option<Listener>, ListenError> {
+    let Some(wanted) = *address else {
+        return Ok(None);
+    };
+    let listener = Listener::bind(wanted, options)?;
+    *address = Some(listener.address());
+    Ok(Some(listener))
+}
+
+async fn rooms(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    demo: &[DemoAccount],
+) -> Result<(Arc<Local>, Rooms), StartError> {
+    let sessions = Arc::new(Sessions::new(options::sessions(config)));
+    let secret = store.secret().await?;
+    let demo: HashSet<_> = demo.iter().map(|account| account.jid.clone()).collect();
+    let local = Local::new(
+        options::local(config, &demo),
+        secret,
+        sessions.clone(),
+        store.clone(),
+        Vec::new(),
+    )?;
+    let options: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
+    let rooms = Rooms {
+        backend: local.clone(),
+        sessions,
+        options,
+    };
+    Ok((local, rooms))
+}
+
+fn tls(config: &Config) -> Result<Option<Arc<TlsKeeper>>, StartError> {
+    if config.listen.tls.is_none() {
+        return Ok(None);
+    }
+    let source = options::certificate(config).ok_or(StartError::NoCertificate)?;
+    let host = config.public_url.as_ref().map(|url| url.host().to_owned());
+    let keeper = TlsKeeper::load(&source, host)?;
+    report_certificate(&keeper.report());
+    Ok(Some(Arc::new(keeper)))
+}
+
+/// What is allowed and yet may not be meant.
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+}
+
+fn report_certificate(report: &CertificateReport) {
+    tracing::info!(
+        sha256 = report.fingerprint,
+        issuer = report.issuer,
+        "certificate in use"
+    );
+    for warning in &report.warnings {
+        tracing::warn!(%warning, "certificate");
+    }
+}
+
+fn readiness(draining: &Arc<AtomicBool>) -> admin::Readiness {
+    let draining = draining.clone();
+    Arc::new(move || match draining.load(Ordering::Relaxed) {
+        true => vec!["draining: the server stops".to_owned()],
+        false => Vec::new(),
+    })
+}
+
+fn refuse_public_demo(config: &Config) -> Result<(), StartError> {
+    let listen = &config.listen;
+    for (name, address) in [("plain", listen.plain), ("tls", listen.tls)] {
+        if address.is_some_and(|address| !address.ip().to_canonical().is_loopback()) {
+            return Err(StartError::DemoInPublic(name));
+        }
+    }
+    Ok(())
+}
+
+/// For the server's user alone: it holds keys and messages.
+fn make_state_dir(config: &Config) -> Result<(), StartError> {
+    use std::os::unix::fs::DirBuilderExt;
+    let path = &config.state_dir;
+    let made = std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path);
+    made.map_err(|source| StartError::StateDir {
+        path: path.clone(),
+        source,
+    })
+}
