@@ -50,7 +50,8 @@ impl World {
         }
         let sessions = Arc::new(Sessions::new(SessionsOptions {
             sessions_per_user: 20,
-            send_queue: 256,
+            send_queue: 32,
+            send_queue_bytes: 4 * 1024 * 1024,
             max_unacked: 1000,
             max_hibernating_per_user: 8,
         }));

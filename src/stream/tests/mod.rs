@@ -1,5 +1,6 @@
 //! Whole conversations in simulated time.
 
+mod bosh;
 mod framing;
 mod login;
 mod loss;
