@@ -551,3 +551,45 @@ fn random_128_bits() -> u128 {
     getrandom::fill(&mut bytes).expect("the operating system has random numbers");
     u128::from_le_bytes(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::{Kind, MessageType};
+    use std::time::Duration;
+
+    fn second(n: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(n)
+    }
+
+    fn noted(texts: &[&str]) -> Times {
+        let mut times = Times::default();
+        for (n, text) in (0..).zip(texts) {
+            times.note(&Outbound {
+                text: (*text).into(),
+                kind: Kind::Message(MessageType::Chat),
+                at: second(n),
+            });
+        }
+        times
+    }
+
+    /// Asked for the newest first, stanzas that read alike get each their own time.
+    #[test]
+    fn stanzas_that_read_alike_keep_their_own_times() {
+        let mut times = noted(&["a", "same", "b", "same", "c"]);
+        assert_eq!(times.take("same"), second(3));
+        assert_eq!(times.take("same"), second(1));
+        assert_eq!(times.take("a"), second(0));
+    }
+
+    #[test]
+    fn time_that_is_forgotten_is_that_of_the_oldest_known() {
+        let texts: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut times = noted(&texts);
+        assert_eq!(times.sent.len(), Times::MOST);
+        assert_eq!(times.take("299"), second(299));
+        assert_eq!(times.take("0"), second(44));
+    }
+}

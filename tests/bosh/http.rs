@@ -1,8 +1,13 @@
 //! What is HTTP and not yet BOSH.
 
 use crate::world::{Client, DOMAIN, Http, ORIGIN, World};
+use axum::http::Request;
+use http_body_util::BodyExt;
+use stanzad::http::bosh::routes;
 use stanzad::http::origin::OriginPolicy;
+use stanzad::http::peer::Peer;
 use std::time::Duration;
+use tower_service::Service;
 
 const POST: &str = "POST /http-bind/ HTTP/1.1";
 
@@ -252,4 +257,26 @@ impl World {
         ))
         .await
     }
+}
+
+/// Who listens in on an open link learns no sid of a session that began on a private one: it would
+/// be of no use there.
+#[tokio::test]
+async fn session_that_began_on_a_private_link_is_not_found_over_an_open_one() {
+    let world = World::new().await;
+    let client = world.session("").await;
+    let body = client.body(client.rid + 1, "pause='1'", "");
+    let again = body.clone();
+    let open_link = Peer::direct("192.0.2.1:1".parse().unwrap());
+    let request = Request::post("/http-bind/")
+        .extension(open_link)
+        .body(axum::body::Body::from(body));
+    let reply = routes(world.state.clone())
+        .call(request.unwrap())
+        .await
+        .unwrap();
+    let reply = reply.into_body().collect().await.unwrap().to_bytes();
+    assert!(String::from_utf8_lossy(&reply).contains("condition='item-not-found'"));
+    assert_eq!(world.state.sessions(), 1);
+    assert!(world.post(&again).await.is_empty_body());
 }

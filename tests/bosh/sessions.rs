@@ -273,13 +273,7 @@ async fn managed_session_outlives_its_bosh_session() {
     let enabled = juliet
         .ask("<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "<enabled")
         .await;
-    let previd = enabled
-        .split(" id=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    let previd = between(&enabled, " id=\"", "\"");
     world.until(|| world.sessions.hibernating() == 1).await;
     let mut romeo = world.login("romeo").await;
     romeo.send(&chat("juliet", "while away")).await;
@@ -289,6 +283,34 @@ async fn managed_session_outlives_its_bosh_session() {
     let said = back.ask(&resume, "while away").await;
     assert!(said.contains("<resumed"), "{said}");
     assert_eq!(said.matches("while away").count(), 1);
+}
+
+/// XEP-0198 §5: a client that changes its link resumes before the old one is known to be lost.
+#[tokio::test]
+async fn managed_session_is_taken_over_from_a_bosh_session_that_still_stands() {
+    let world = World::new().await;
+    let (mut romeo, mut juliet) = (world.login("romeo").await, world.login("juliet").await);
+    let enabled = juliet
+        .ask("<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "<enabled")
+        .await;
+    let previd = between(&enabled, " id=\"", "\"");
+    let mut lost = juliet.hold().await;
+    romeo.send(&chat("juliet", "not acked")).await;
+    assert!(lost.reply().await.body.contains("not acked"));
+    let mut back = world.session("").await;
+    back.authenticate("juliet").await;
+    let resume = format!("<resume xmlns='urn:xmpp:sm:3' h='0' previd='{previd}'/>");
+    let said = back.ask(&resume, "not acked").await;
+    assert!(said.contains("<resumed"), "{said}");
+    assert_eq!(said.matches("not acked").count(), 1);
+    let reply = juliet.exchange("", "").await;
+    assert!(reply.body.contains("<conflict"), "{reply:?}");
+    assert!(!reply.body.contains("not acked"), "{reply:?}");
+}
+
+fn between<'t>(text: &'t str, start: &str, end: &str) -> &'t str {
+    let rest = text.split(start).nth(1).unwrap();
+    rest.split(end).next().unwrap()
 }
 
 /// The server stops: who waits hears it, and nothing is left.
