@@ -83,6 +83,7 @@ export class Peer {
   }
 
   async stop() {
+    this.xmpp.reconnect.stop();
     await this.xmpp.stop();
   }
 }
