@@ -74,12 +74,14 @@ async function becomeContacts({ alice, bob, accounts }) {
 async function chatBothWays({ alice, bob }, name) {
   const long = longText(50);
   assert.ok(Buffer.byteLength(long) >= 50 * 1024);
+  for (const text of EMOJI_AND_RTL) await alice.send(text);
+  await bob.expectFromContact(EMOJI_AND_RTL);
+  await screenshot(bob.page, `converse-${name}-chat`);
   const texts = [...EMOJI_AND_RTL, long];
-  for (const text of texts) await alice.send(text);
+  await alice.send(long);
   await bob.expectFromContact(texts);
   for (const text of texts) await bob.send(text);
   await alice.expectFromContact(texts);
-  await screenshot(bob.page, `converse-${name}-chat`);
   return texts;
 }
 

@@ -59,6 +59,27 @@ describe('xmppjs_over_websocket', () => {
     await assert.rejects(Peer.connect({ ...ALICE, password: 'not this one' }), { name: 'SASLError', condition: 'not-authorized' });
   });
 
+  // What its README does: presence as soon as it is online, which is before <enabled/>. Its h may then go back once.
+  test('survives_presence_in_the_moment_of_login', async () => {
+    const bob = await Peer.connect(BOB);
+    let alice;
+    try {
+      for (let round = 1; round <= 5; round += 1) {
+        alice = await Peer.connect(ALICE, { eager: true });
+        const texts = numbered(`round ${round}`, 1, 10);
+        for (const text of texts) {
+          await bob.say(alice.jid, text);
+          await until(text, () => alice.bodies().includes(text));
+        }
+        assert.deepEqual(alice.bodies(), texts);
+        assert.deepEqual(alice.errors, []);
+        await alice.stop();
+      }
+    } finally {
+      await Promise.all([alice?.stop(), bob.stop()]);
+    }
+  });
+
   // xmpp.js does not count the iq answers that it asked for, so none are asked for here: its h would lag behind.
   test('resumes_after_a_cut_link_with_every_message_exactly_once_in_order', () =>
     withBoth(async (alice, bob) => {
