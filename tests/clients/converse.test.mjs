@@ -254,7 +254,10 @@ describe('converse_whose_session_is_gone', () => {
     await alice.expectFromContact(counted);
     await bob.send('and on');
     await alice.expectFromContact([...counted, 'and on']);
-    assert.deepEqual(bodiesOnWire(alice.wire.received.slice(receivedBefore), 'count '), counted.slice(5));
+    // What Converse had not acknowledged when the link broke comes again; nothing comes twice after that.
+    const again = bodiesOnWire(alice.wire.received.slice(receivedBefore), 'count ');
+    assert.ok(again.length >= 10 && again.length <= 15, `${again.length} messages`);
+    assert.deepEqual(again, counted.slice(counted.length - again.length));
     await screenshot(alice.page, 'converse-gone-anew');
   });
 });
