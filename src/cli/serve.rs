@@ -82,9 +82,8 @@ struct Signals {
 
 impl Signals {
     fn new() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind).map_err(|error| Failure::Failed(format!("signals: {error}")))
-        };
+        let listen =
+            |kind| signal(kind).map_err(|error| Failure::Failed(format!("signals: {error}")));
         Ok(Self {
             hup: listen(SignalKind::hangup())?,
             term: listen(SignalKind::terminate())?,
@@ -112,13 +111,20 @@ impl Signals {
 /// A few lines for the person who started it.
 fn greeting(server: &Server) -> String {
     let config = server.config();
-    let mut lines = vec![format!("stanzad {} serves {}", env!("CARGO_PKG_VERSION"), config.domains.join(", "))];
+    let mut lines = vec![format!(
+        "stanzad {} serves {}",
+        env!("CARGO_PKG_VERSION"),
+        config.domains.join(", ")
+    )];
     lines.push(String::new());
     if config.web.console {
         lines.push(row("page", &format!("{}/", config.public_url())));
     }
     if config.web.client_dir.is_some() {
-        lines.push(row("web client", &format!("{}/client/", config.public_url())));
+        lines.push(row(
+            "web client",
+            &format!("{}/client/", config.public_url()),
+        ));
     }
     if config.ws.enabled {
         for endpoint in &config.endpoints {
@@ -137,9 +143,15 @@ fn greeting(server: &Server) -> String {
     if !server.demo().is_empty() {
         lines.push(String::new());
         for account in server.demo() {
-            lines.push(row("account", &format!("{}   password {}", account.jid, account.password)));
+            lines.push(row(
+                "account",
+                &format!("{}   password {}", account.jid, account.password),
+            ));
         }
-        lines.push(row("", "new passwords at each start; they work on this machine only"));
+        lines.push(row(
+            "",
+            "new passwords at each start; they work on this machine only",
+        ));
     }
     lines.push(String::new());
     lines.push("Stop it with Ctrl-C.".to_owned());

@@ -242,7 +242,7 @@ impl Config {
             self.public_url
                 .as_ref()
                 .is_some_and(|url| !url.is_secure() && !is_loopback(url.host())),
-            "public_url is http: what browsers send can be read on the way, and PLAIN is not offered",
+            "public_url is http: what browsers send can be read on the way",
         );
         warn(
             self.listen

@@ -22,6 +22,7 @@ pub use error::{ConfigError, ConfigErrors, Origin, Problem};
 pub use layers::Sources;
 pub use option::Effect;
 pub use public_url::PublicUrl;
+pub(crate) use reference::filled;
 pub use reference::{Format, reference, show};
 pub use sections::{
     Auth, Bosh, Config, Endpoint, Limits, Listen, Log, Registration, Sm, Tls, Web, Ws,

@@ -35,7 +35,8 @@ pub fn reference(format: Format) -> String {
 
 /// The values in force, as a file that gives the same values again.
 ///
-/// What differs from its default says so. There is no option whose value is a secret: keys and
+/// A relative path is printed as seen from the working directory. What differs from its default
+/// says so. There is no option whose value is a secret: keys and
 /// passwords stand in files of their own, and of those only the paths are options.
 pub fn show(config: &Config) -> String {
     let mut out = String::new();
@@ -205,7 +206,7 @@ impl Entry {
 const LINE_WIDTH: usize = 96;
 
 /// `text` in lines of [`LINE_WIDTH`], each with `indent` in front; the last one ends without a break.
-fn filled(text: &str, indent: &str) -> String {
+pub(crate) fn filled(text: &str, indent: &str) -> String {
     let mut lines = vec![indent.to_owned()];
     for word in text.split_whitespace() {
         let line = lines.last().map_or(0, |line| line.chars().count());
@@ -242,7 +243,7 @@ Every option has a default, so `stanzad serve` runs without any of them. This pa
 
 An option is set, each way stronger than the one before it,
 
-1. in the TOML file that `--config FILE` names,
+1. in the TOML file that `--config FILE` names, or else the variable `STANZAD_CONFIG`,
 2. in the environment: `STANZAD_` and the key in capitals, with two underscores for the dot, such as
    `STANZAD_SM__ENABLED=false`, or `STANZAD_ENDPOINT__0__PATH=/chat/` for the first endpoint,
 3. on the command line: `--set sm.enabled=false`, as often as need be.

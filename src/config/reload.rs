@@ -76,8 +76,10 @@ mod tests {
     #[test]
     fn only_changes_that_wait_for_a_restart_are_named() {
         let old = Config::default();
-        let mut new = Config::default();
-        new.domains = vec!["example.org".into()];
+        let mut new = Config {
+            domains: vec!["example.org".into()],
+            ..Config::default()
+        };
         new.sm.max_unacked = 50;
         new.listen.plain = None;
         new.endpoints[0].path = "/chat/".into();

@@ -1,6 +1,6 @@
 //! The routes that browsers and clients see.
 
-use super::options;
+use super::{DemoAccount, options};
 use crate::config::{BOSH_PATH, Config};
 use crate::http::driver::Rooms;
 use crate::http::files::{ClientFiles, ClientSettings, FilesError};
@@ -17,7 +17,7 @@ use tokio::sync::watch;
 /// What of the edge changes on reload.
 pub(super) struct Edge {
     pub ws: Arc<ArcSwap<WsOptions>>,
-    pub bosh: Arc<ArcSwap<crate::http::bosh::BoshHttpOptions>>,
+    pub bosh: Arc<ArcSwap<crate::stream::bosh::Options>>,
     /// By the name of the endpoint.
     pub origins: Vec<(String, Arc<ArcSwap<OriginPolicy>>)>,
     pub bosh_origins: Arc<ArcSwap<OriginPolicy>>,
@@ -66,9 +66,11 @@ impl Edge {
         &self,
         config: &Config,
         rooms: &Rooms,
+        demo: &[DemoAccount],
         stopping: &watch::Receiver<bool>,
     ) -> Result<Router, FilesError> {
         let mut router = Router::new();
+        let _ = demo;
         if config.ws.enabled {
             for (endpoint, (_, origins)) in config.endpoints.iter().zip(&self.origins) {
                 let served = ws::Endpoint {
@@ -82,11 +84,17 @@ impl Edge {
             }
         }
         router = router.merge(host_meta::router(&discovery(config)));
-        if let Some(dir) = &config.web.client_dir {
-            router = router.merge(ClientFiles::open(dir, &client_settings(config))?.router());
+        if let Some(files) = client_files(config)? {
+            router = router.merge(files.router());
         }
         Ok(router.fallback(nothing_here))
     }
+}
+
+/// The web client of `web.client_dir`, if one is named.
+pub(super) fn client_files(config: &Config) -> Result<Option<ClientFiles>, FilesError> {
+    let dir = config.web.client_dir.as_ref();
+    dir.map(|dir| ClientFiles::open(dir, &client_settings(config))).transpose()
 }
 
 /// Where clients find what (XEP-0156). Converse takes the last link of a kind, so the first
@@ -116,6 +124,7 @@ fn client_settings(config: &Config) -> ClientSettings {
         domain: config.domain().to_owned(),
         is_only_domain: config.domains.len() == 1,
         websocket_path: first.map_or("/ws/", |endpoint| &endpoint.path).to_owned(),
+        registration: config.registration.enabled,
         bosh_path: config.bosh.enabled.then(|| BOSH_PATH.to_owned()),
     }
 }

@@ -4,6 +4,7 @@
 //! over changed options; [`Server::stop`] closes streams within a grace period and leaves nothing
 //! behind that belongs on disk.
 
+mod check;
 mod demo;
 mod edge;
 mod options;
@@ -11,5 +12,7 @@ mod shutdown;
 mod start;
 mod sweep;
 
+pub use check::{Check, checks};
 pub use demo::DemoAccount;
-pub use start::{Server, StartError};
+pub use options::hosts;
+pub use start::{Server, StartError, open_store};

@@ -1,7 +1,7 @@
 //! From the operator's options to those of the rooms.
 
 use crate::backend::local::LocalOptions;
-use crate::config::{Config, Durability, PlainPolicy};
+use crate::config::{Config, PlainPolicy};
 use crate::http::listener::{ConnectionCap, ListenerOptions};
 use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::tls::{CertificateSource, TlsKeeper};
@@ -17,7 +17,7 @@ use std::time::Duration;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The domains in canonical form, as the streams compare them.
-pub(super) fn hosts(config: &Config) -> Vec<Arc<str>> {
+pub fn hosts(config: &Config) -> Vec<Arc<str>> {
     let canonical = |domain: &String| match address::parse_bare(domain) {
         Ok(jid) => jid.domain().as_str().into(),
         Err(_) => domain.as_str().into(), // the options have been checked
@@ -59,6 +59,7 @@ pub(super) fn sessions(config: &Config) -> SessionsOptions {
     SessionsOptions {
         sessions_per_user: config.limits.sessions_per_user,
         send_queue: config.limits.send_queue,
+        send_queue_bytes: config.limits.send_queue_bytes,
         max_unacked: config.sm.max_unacked,
         max_hibernating_per_user: config.sm.max_hibernating_per_user,
     }
@@ -88,7 +89,7 @@ pub(super) fn ws(config: &Config) -> WsOptions {
 pub(super) fn bosh(config: &Config) -> crate::stream::bosh::Options {
     crate::stream::bosh::Options {
         max_wait: config.bosh.max_wait,
-        max_hold: config.bosh.requests.saturating_sub(1),
+        max_hold: u8::try_from(config.bosh.requests.saturating_sub(1)).unwrap_or(u8::MAX),
         inactivity: config.bosh.inactivity,
         polling_inactivity: config.bosh.inactivity.max(config.bosh.polling * 2),
         polling: config.bosh.polling,
@@ -147,14 +148,5 @@ pub(super) fn origins(config: &Config, endpoint: Option<&crate::config::Endpoint
                 .filter_map(|origin| Origin::of_url(origin).ok());
             OriginPolicy::Only(origins.collect())
         }
-    }
-}
-
-/// What the operator ought to know about the options beyond their being right.
-pub(super) fn warn(config: &Config) {
-    if config.sm.durability == Durability::Always {
-        tracing::warn!(
-            "sm.durability = \"always\": this version keeps sessions in memory, and none outlives the process"
-        );
     }
 }

@@ -90,13 +90,11 @@ impl Server {
     ///
     /// [`StartError`]
     pub async fn start(mut config: Config, demo: bool) -> Result<Self, StartError> {
-        options::warn(&config);
+        warn(&config);
         if demo {
             refuse_public_demo(&config)?;
         }
-        make_state_dir(&config)?;
-        let store: Arc<dyn Store> =
-            Arc::new(Sqlite::open(&config.state_dir.join("stanzad.sqlite"))?);
+        let store = open_store(&config)?;
         let demo = match demo {
             true => demo::prepare(&store, config.domain()).await?,
             false => Vec::new(),
@@ -155,7 +153,7 @@ impl Server {
     pub fn reload(&mut self, new: &Config) -> Vec<&'static str> {
         let waiting = Config::diff_needing_restart(&self.config, new);
         self.config.take_over(new);
-        options::warn(&self.config);
+        warn(&self.config);
         self.rooms
             .options
             .store(Arc::new(options::stream(&self.config)));
@@ -249,6 +247,19 @@ impl Ports {
     }
 }
 
+/// Opens the store of `state_dir`, and makes both if they are not there.
+///
+/// # Errors
+///
+/// [`StartError::StateDir`], [`StartError::Store`]
+pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
+    make_state_dir(config)?;
+    Ok(Arc::new(Sqlite::open(&config.state_dir.join(DATABASE))?))
+}
+
+/// The name of the database in `state_dir`.
+const DATABASE: &str = "stanzad.sqlite";
+
 /// Connections to the admin port.
 const ADMIN_CONNECTIONS: usize = 64;
 
@@ -297,6 +308,13 @@ fn tls(config: &Config) -> Result<Option<Arc<TlsKeeper>>, StartError> {
     let keeper = TlsKeeper::load(&source, host)?;
     report_certificate(&keeper.report());
     Ok(Some(Arc::new(keeper)))
+}
+
+/// What is allowed and yet may not be meant.
+fn warn(config: &Config) {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
 }
 
 fn report_certificate(report: &CertificateReport) {

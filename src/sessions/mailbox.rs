@@ -7,13 +7,38 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-/// How much a mailbox holds, in stanzas.
+/// How much a mailbox holds. Whichever is met first counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
     /// From here on senders are slowed: [`Delivered::Pressed`].
-    pub soft: usize,
+    pub soft: Amount,
     /// From here on nothing is taken: [`Delivered::Full`].
-    pub hard: usize,
+    pub hard: Amount,
+}
+
+/// So many stanzas, or so many bytes of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Amount {
+    /// How many stanzas.
+    pub stanzas: usize,
+    /// How many bytes their texts have.
+    pub bytes: usize,
+}
+
+impl Amount {
+    /// More than there will ever be.
+    pub const UNLIMITED: Self = Self {
+        stanzas: usize::MAX,
+        bytes: usize::MAX,
+    };
+
+    fn exceeds(self, bound: Self) -> bool {
+        self.stanzas > bound.stanzas || self.bytes > bound.bytes
+    }
+
+    fn reaches(self, bound: Self) -> bool {
+        self.stanzas >= bound.stanzas || self.bytes >= bound.bytes
+    }
 }
 
 /// What became of a stanza that was pushed.
@@ -49,6 +74,7 @@ pub(super) struct Mailbox {
 #[derive(Debug)]
 struct Inner {
     queue: VecDeque<Outbound>,
+    bytes: usize,
     bounds: Bounds,
     open: bool,
     command: Option<Command>,
@@ -69,6 +95,7 @@ impl Mailbox {
     pub(super) fn new(bounds: Bounds) -> Self {
         let inner = Inner {
             queue: VecDeque::new(),
+            bytes: 0,
             bounds,
             open: true,
             command: None,
@@ -85,11 +112,12 @@ impl Mailbox {
         if !inner.open {
             return Delivered::Gone(stanza);
         }
-        if inner.queue.len() >= inner.bounds.hard {
+        if inner.amount().reaches(inner.bounds.hard) {
             return Delivered::Full(stanza);
         }
+        inner.bytes += stanza.text.len();
         inner.queue.push_back(stanza);
-        let pressed = inner.queue.len() > inner.bounds.soft;
+        let pressed = inner.is_pressed();
         drop(inner);
         self.receiver.wake();
         if pressed {
@@ -123,6 +151,7 @@ impl Mailbox {
         let Some(stanza) = inner.queue.pop_front() else {
             return Poll::Pending;
         };
+        inner.bytes -= stanza.text.len();
         inner.relieve();
         Poll::Ready(Mail::Stanza(stanza))
     }
@@ -130,7 +159,7 @@ impl Mailbox {
     /// Ready when the queue is below its soft bound, or closed.
     pub(super) fn poll_relieved(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if !inner.open || inner.queue.len() <= inner.bounds.soft {
+        if !inner.open || !inner.is_pressed() {
             return Poll::Ready(());
         }
         if !inner
@@ -153,6 +182,7 @@ impl Mailbox {
     pub(super) fn close(&self) -> VecDeque<Outbound> {
         let mut inner = self.lock();
         inner.open = false;
+        inner.bytes = 0;
         inner.pressed.drain(..).for_each(Waker::wake);
         std::mem::take(&mut inner.queue)
     }
@@ -174,13 +204,114 @@ impl Mailbox {
 }
 
 impl Inner {
+    fn amount(&self) -> Amount {
+        Amount {
+            stanzas: self.queue.len(),
+            bytes: self.bytes,
+        }
+    }
+
+    fn is_pressed(&self) -> bool {
+        self.amount().exceeds(self.bounds.soft)
+    }
+
     fn relieve(&mut self) {
-        if self.queue.len() <= self.bounds.soft {
+        if !self.is_pressed() {
             self.pressed.drain(..).for_each(Waker::wake);
         }
         const SPARE: usize = 16;
         if self.queue.is_empty() && self.queue.capacity() > SPARE {
             self.queue.shrink_to_fit();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::{Kind, MessageType};
+    use std::time::SystemTime;
+
+    fn stanza(bytes: usize) -> Outbound {
+        Outbound {
+            text: "x".repeat(bytes).into(),
+            kind: Kind::Message(MessageType::Chat),
+            at: SystemTime::UNIX_EPOCH,
+        }
+    }
+
+    fn mailbox(soft: usize, hard: usize) -> Mailbox {
+        let amount = |stanzas: usize| Amount {
+            stanzas,
+            bytes: stanzas * 100,
+        };
+        Mailbox::new(Bounds {
+            soft: amount(soft),
+            hard: amount(hard),
+        })
+    }
+
+    fn context() -> Context<'static> {
+        Context::from_waker(Waker::noop())
+    }
+
+    #[test]
+    fn over_the_soft_bound_senders_are_pressed_and_at_the_hard_one_refused() {
+        let mailbox = mailbox(2, 4);
+        assert!(matches!(mailbox.push(stanza(1)), Delivered::Queued));
+        assert!(matches!(mailbox.push(stanza(1)), Delivered::Queued));
+        assert!(matches!(mailbox.push(stanza(1)), Delivered::Pressed));
+        assert!(matches!(mailbox.push(stanza(1)), Delivered::Pressed));
+        assert!(matches!(mailbox.push(stanza(1)), Delivered::Full(_)));
+        assert_eq!(mailbox.len(), 4);
+    }
+
+    #[test]
+    fn bytes_press_as_stanzas_do() {
+        let mailbox = mailbox(2, 4);
+        assert!(matches!(mailbox.push(stanza(201)), Delivered::Pressed));
+        assert!(matches!(mailbox.push(stanza(201)), Delivered::Pressed));
+        assert!(matches!(mailbox.push(stanza(1)), Delivered::Full(_)));
+    }
+
+    #[test]
+    fn a_pressed_sender_goes_on_when_the_mailbox_is_below_its_bound() {
+        let mailbox = mailbox(1, 4);
+        mailbox.push(stanza(1));
+        mailbox.push(stanza(1));
+        assert!(mailbox.poll_relieved(&mut context()).is_pending());
+        assert!(mailbox.poll_mail(&mut context(), true).is_ready());
+        assert!(mailbox.poll_relieved(&mut context()).is_ready());
+    }
+
+    #[test]
+    fn a_closed_mailbox_gives_back_what_waits_and_what_comes() {
+        let mailbox = mailbox(1, 4);
+        mailbox.push(stanza(1));
+        mailbox.push(stanza(1));
+        assert_eq!(mailbox.close().len(), 2);
+        assert!(matches!(mailbox.push(stanza(1)), Delivered::Gone(_)));
+        assert!(mailbox.poll_relieved(&mut context()).is_ready());
+    }
+
+    #[test]
+    fn commands_come_before_stanzas_and_an_end_is_not_overruled() {
+        let mailbox = mailbox(1, 4);
+        mailbox.push(stanza(1));
+        mailbox.command(Command::End(EndReason::Conflict));
+        mailbox.command(Command::HandOver);
+        let mail = mailbox.poll_mail(&mut context(), true);
+        assert!(matches!(
+            mail,
+            Poll::Ready(Mail::Command(Command::End(EndReason::Conflict)))
+        ));
+        assert!(matches!(
+            mailbox.poll_mail(&mut context(), false),
+            Poll::Pending
+        ));
+        assert!(matches!(
+            mailbox.poll_mail(&mut context(), true),
+            Poll::Ready(Mail::Stanza(_))
+        ));
     }
 }

@@ -12,6 +12,9 @@ mod registry;
 mod session;
 mod tombstones;
 
-pub use mailbox::{Bounds, Command, Delivered, Mail};
+#[cfg(test)]
+mod tests;
+
+pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
 pub use session::{EndReason, Ending, Presence, Session, SessionId};

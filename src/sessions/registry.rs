@@ -1,6 +1,6 @@
 //! The registry: sessions by account, by full address and by id; hibernation and resumption.
 
-use super::mailbox::{Bounds, Command};
+use super::mailbox::{Amount, Bounds, Command};
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
 use crate::stanza::address::{BareJid, FullJid, Jid};
@@ -17,6 +17,8 @@ pub struct SessionsOptions {
     pub sessions_per_user: usize,
     /// `limits.send_queue`: the soft bound of a mailbox while a stream carries the session.
     pub send_queue: usize,
+    /// `limits.send_queue_bytes`: the same in bytes.
+    pub send_queue_bytes: usize,
     /// `sm.max_unacked`: the bound of unacked queue and mailbox together while it hibernates.
     pub max_unacked: usize,
     /// `sm.max_hibernating_per_user`
@@ -233,9 +235,12 @@ impl Sessions {
     pub fn hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) -> Vec<Ending> {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
-        let hard = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
+        // Nobody empties it, so nobody is made to wait for it.
+        let stanzas = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
+        let bytes = attached_bounds(&options).hard.bytes;
+        let hard = Amount { stanzas, bytes };
         session.mailbox().set_bounds(Bounds {
-            soft: usize::MAX,
+            soft: Amount::UNLIMITED,
             hard,
         });
         {
@@ -405,10 +410,15 @@ fn oldest_hibernating(sessions: &[Arc<Session>]) -> Option<&Arc<Session>> {
 }
 
 fn attached_bounds(options: &SessionsOptions) -> Bounds {
-    Bounds {
-        soft: options.send_queue,
-        hard: options.send_queue.saturating_mul(HARD_OVER_SOFT),
-    }
+    let soft = Amount {
+        stanzas: options.send_queue,
+        bytes: options.send_queue_bytes,
+    };
+    let hard = Amount {
+        stanzas: soft.stanzas.saturating_mul(HARD_OVER_SOFT),
+        bytes: soft.bytes.saturating_mul(HARD_OVER_SOFT),
+    };
+    Bounds { soft, hard }
 }
 
 fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {

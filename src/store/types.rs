@@ -8,7 +8,9 @@ use std::time::SystemTime;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The database was written by a later version of this program.
-    #[error("the database has schema {found} of {schema}, and this version knows {known}: it was written by a later stanzad")]
+    #[error(
+        "the database has schema {found} of {schema}, and this version knows {known}: it was written by a later stanzad"
+    )]
     TooNew {
         /// Which part of the database.
         schema: &'static str,
@@ -75,7 +77,9 @@ impl Subscription {
 
     /// The one that [`Subscription::as_str`] wrote.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::None, Self::To, Self::From, Self::Both].into_iter().find(|one| one.as_str() == text)
+        [Self::None, Self::To, Self::From, Self::Both]
+            .into_iter()
+            .find(|one| one.as_str() == text)
     }
 }
 

@@ -31,19 +31,27 @@ pub(super) struct Survey {
 /// that looks suspicious is read again character by character.
 pub(super) fn survey(text: &str) -> Result<Survey, XmlFault> {
     let bytes = text.as_bytes();
-    let (mut suspicious, mut section_end) = (false, false);
-    for (&byte, &next) in bytes.iter().zip(bytes.iter().skip(1).chain(&[0])) {
-        suspicious |= (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r');
+    let (mut suspicious, mut section_end) = (0, 0);
+    for (&byte, &next) in bytes.iter().zip(bytes.get(1..).unwrap_or_default()) {
+        suspicious |= u8::from(is_control(byte));
         // U+FFFE and U+FFFF end in BF BE and BF BF, and so do a few innocent characters.
-        suspicious |= (byte == 0xBF) & (next >= 0xBE);
-        section_end |= (byte == b']') & (next == b'>');
+        suspicious |= u8::from((byte == 0xBF) & (next >= 0xBE));
+        section_end |= u8::from((byte == b']') & (next == b'>'));
     }
-    if suspicious && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c)) {
+    suspicious |= u8::from(bytes.last().is_some_and(|byte| is_control(*byte)));
+    if suspicious != 0
+        && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c))
+    {
         return Err(XmlFault::Character { at: at as u32 });
     }
     Ok(Survey {
-        has_section_end: section_end,
+        has_section_end: section_end != 0,
     })
+}
+
+/// Whether the byte is a control character that XML does not allow.
+fn is_control(byte: u8) -> bool {
+    (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')
 }
 
 /// A name with at most one colon, in the text of a frame.

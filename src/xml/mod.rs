@@ -15,6 +15,7 @@
 
 mod attributes;
 mod chars;
+mod declaration;
 mod element;
 mod escape;
 mod fault;

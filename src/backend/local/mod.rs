@@ -1,1 +1,184 @@
-//! The embedded XMPP services.
+//! The embedded XMPP services: the core of RFC 6121 over the [`Store`].
+//!
+//! [`Local`] is the [`Backend`] of a server that has its accounts itself. A stanza is routed by
+//! the rules of RFC 6120 §10 and RFC 6121 §8; what is addressed to the server or to an account is
+//! answered by a [`Service`], of which each is a module of its own that can be taken out.
+//!
+//! The way of a message to somebody who is here takes no lock but the read side of two registry
+//! shards, and no future: it is in the mailbox when [`Backend::route`] returns. Whatever needs the
+//! store becomes [`Routed::Later`].
+
+mod account;
+pub mod accounts;
+mod bind;
+mod carbons;
+mod delivery;
+mod ending;
+mod iqs;
+mod messages;
+mod offline;
+mod options;
+mod presence;
+mod register;
+mod roster;
+mod routing;
+mod sasl;
+pub mod services;
+mod state;
+mod subscribing;
+mod subscriptions;
+
+#[cfg(test)]
+mod tests;
+
+pub use options::{ConflictPolicy, LocalOptions, OptionsError};
+pub use services::Service;
+
+use super::{Backend, BoxFuture, Connection, Routed, SaslExchange};
+use crate::auth::{Mechanism, Offer, Realm, Secret, Throttle, ThrottleLimits};
+use crate::sessions::{Ending, Session, Sessions};
+use crate::stanza::address::BareJid;
+use crate::stanza::{ByteString, Stanza, StanzaError};
+use crate::store::Store;
+use account::Accounts;
+use arc_swap::ArcSwap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::Semaphore;
+
+/// The embedded services.
+#[derive(Debug)]
+pub struct Local {
+    me: Weak<Local>,
+    options: ArcSwap<LocalOptions>,
+    realms: ArcSwap<Vec<Arc<Realm>>>,
+    secret: Secret,
+    sessions: Arc<Sessions>,
+    store: Arc<dyn Store>,
+    accounts: Arc<Accounts>,
+    throttle: Mutex<Throttle>,
+    /// How many passwords are derived at once.
+    costly: Arc<Semaphore>,
+    services: Vec<Box<dyn Service>>,
+}
+
+impl Local {
+    /// The services over a store. `secret` is that of [`Store::secret`]; `services` come after
+    /// those of [`services::core`].
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError`]
+    pub fn new(
+        options: LocalOptions,
+        secret: Secret,
+        sessions: Arc<Sessions>,
+        store: Arc<dyn Store>,
+        services: Vec<Box<dyn Service>>,
+    ) -> Result<Arc<Self>, OptionsError> {
+        let realms = sasl::realms(&options, &secret)?;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let services = services::core().into_iter().chain(services).collect();
+        Ok(Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            options: ArcSwap::from_pointee(options),
+            realms: ArcSwap::from_pointee(realms),
+            secret,
+            sessions,
+            store,
+            accounts: Arc::default(),
+            throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
+            costly: Arc::new(Semaphore::new(cores)),
+            services,
+        }))
+    }
+
+    /// Other options from now on. `hosts` stay what they are.
+    ///
+    /// # Errors
+    ///
+    /// [`OptionsError`]; the former options then stay in force.
+    pub fn set_options(&self, options: LocalOptions) -> Result<(), OptionsError> {
+        let options = LocalOptions {
+            hosts: self.options.load().hosts.clone(),
+            ..options
+        };
+        self.realms
+            .store(Arc::new(sasl::realms(&options, &self.secret)?));
+        self.options.store(Arc::new(options));
+        Ok(())
+    }
+
+    /// Who is here.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.sessions
+    }
+
+    /// What outlives the process.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// For futures that outlive the call they are made in. `None` only while everything is
+    /// dropped, when nobody calls any more.
+    fn arc(&self) -> Option<Arc<Self>> {
+        self.me.upgrade()
+    }
+
+    /// Work that goes on after the call, with this [`Local`] kept alive.
+    fn later<F, W>(&self, work: F) -> Routed
+    where
+        F: FnOnce(Arc<Self>) -> W,
+        W: Future<Output = Option<Arc<Session>>> + Send + 'static,
+    {
+        match self.arc() {
+            Some(local) => Routed::Later(Box::pin(work(local))),
+            None => Routed::Done,
+        }
+    }
+}
+
+impl Backend for Local {
+    fn offer(&self, connection: &Connection) -> Arc<Offer> {
+        Arc::new(self.make_offer(connection))
+    }
+
+    fn begin_sasl(
+        &self,
+        connection: &Arc<Connection>,
+        host: &Arc<str>,
+        mechanism: Mechanism,
+    ) -> Box<dyn SaslExchange> {
+        Box::new(sasl::LocalSasl::new(self, connection, host, mechanism))
+    }
+
+    fn register(
+        &self,
+        connection: &Arc<Connection>,
+        host: &Arc<str>,
+        request: ByteString,
+    ) -> BoxFuture<ByteString> {
+        self.register_stranger(connection.address, host.clone(), request)
+    }
+
+    fn bind(
+        &self,
+        _connection: &Arc<Connection>,
+        account: &BareJid,
+        resource: Option<String>,
+    ) -> BoxFuture<Result<Arc<Session>, StanzaError>> {
+        self.bind_resource(account.clone(), resource)
+    }
+
+    fn route(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
+        self.route_stanza(session, stanza)
+    }
+
+    fn ended(&self, ending: Ending) -> BoxFuture<()> {
+        self.deal_with_ending(ending)
+    }
+}
+
+/// Nothing under these locks panics; a poisoned one would still guard a whole value.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::target::Target;
 use crate::cli::Failure;
+use crate::config::filled;
 
 /// A step that went well.
 pub(super) struct Done<T> {
@@ -104,9 +105,9 @@ impl<'a> Report<'a> {
     }
 
     fn advice(&mut self, advice: &str) {
-        advice
-            .lines()
-            .for_each(|line| self.line(&format!("      → {line}")));
+        for line in advice.lines() {
+            self.line(&filled(line, "        ").replacen("        ", "      → ", 1));
+        }
     }
 
     /// Whoever stops reading (`| head`) still gets the exit code.

@@ -66,6 +66,8 @@ async fn answering(answer: &'static str) -> String {
 
 /// A WebSocket server that sends these frames, the first one after it has read one.
 async fn speaking(link: impl Link, frames: &[&str]) {
+    // The type of the refusal is the library's.
+    #[allow(clippy::result_large_err)]
     let choose = |_: &Request, mut response: Response| {
         response
             .headers_mut()

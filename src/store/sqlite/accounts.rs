@@ -56,7 +56,10 @@ impl Store for Sqlite {
         self.write(move |connection| {
             roster::forget_everywhere(connection, &account)?;
             let sql = "DELETE FROM account WHERE jid = ?1";
-            Ok(connection.prepare_cached(sql)?.execute([account.as_str()])? > 0)
+            Ok(connection
+                .prepare_cached(sql)?
+                .execute([account.as_str()])?
+                > 0)
         })
     }
 
@@ -101,14 +104,18 @@ pub(super) fn account_id(
     account: &BareJid,
 ) -> Result<Option<i64>, StoreError> {
     let mut statement = connection.prepare_cached("SELECT id FROM account WHERE jid = ?1")?;
-    Ok(statement.query_row([account.as_str()], |row| row.get(0)).optional()?)
+    Ok(statement
+        .query_row([account.as_str()], |row| row.get(0))
+        .optional()?)
 }
 
 fn secret(connection: &Connection) -> Result<Secret, StoreError> {
     let sql = "SELECT value FROM server WHERE name = 'secret'";
     let stored: Option<Vec<u8>> = connection.query_row(sql, [], |row| row.get(0)).optional()?;
     if let Some(bytes) = stored {
-        let bytes = bytes.try_into().map_err(|_| StoreError::Corrupt("a secret of a length"))?;
+        let bytes = bytes
+            .try_into()
+            .map_err(|_| StoreError::Corrupt("a secret of a length"))?;
         return Ok(Secret::from_bytes(bytes));
     }
     let secret = Secret::generate().map_err(|error| StoreError::Database(error.to_string()))?;
@@ -121,13 +128,24 @@ fn credentials(
     connection: &Connection,
     account: &BareJid,
 ) -> Result<Option<Credentials>, StoreError> {
-    let Some(id) = account_id(connection, account)? else { return Ok(None) };
-    let sql = "SELECT hash, iterations, salt, stored_key, server_key FROM scram_key WHERE account = ?1";
+    let Some(id) = account_id(connection, account)? else {
+        return Ok(None);
+    };
+    let sql =
+        "SELECT hash, iterations, salt, stored_key, server_key FROM scram_key WHERE account = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([id], |row| {
-        Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
+        Ok((
+            row.get(0)?,
+            row.get(1)?,
+            row.get(2)?,
+            row.get(3)?,
+            row.get(4)?,
+        ))
     })?;
-    rows.map(|row| scram_keys(row?)).collect::<Result<_, _>>().map(Some)
+    rows.map(|row| scram_keys(row?))
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 fn scram_keys(
@@ -170,21 +188,26 @@ fn replace_keys(
     id: i64,
     credentials: &Credentials,
 ) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM scram_key WHERE account = ?1")?.execute([id])?;
+    connection
+        .prepare_cached("DELETE FROM scram_key WHERE account = ?1")?
+        .execute([id])?;
     put_keys(connection, id, credentials)
 }
 
-fn put_keys(
-    connection: &Connection,
-    id: i64,
-    credentials: &Credentials,
-) -> Result<(), StoreError> {
+fn put_keys(connection: &Connection, id: i64, credentials: &Credentials) -> Result<(), StoreError> {
     let sql = "INSERT INTO scram_key (account, hash, iterations, salt, stored_key, server_key)
                VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
     let mut statement = connection.prepare_cached(sql)?;
     for keys in credentials.iter() {
         let (hash, iterations) = (keys.hash().name(), keys.iterations());
-        statement.execute((id, hash, iterations, keys.salt(), keys.stored_key(), keys.server_key()))?;
+        statement.execute((
+            id,
+            hash,
+            iterations,
+            keys.salt(),
+            keys.stored_key(),
+            keys.server_key(),
+        ))?;
     }
     Ok(())
 }

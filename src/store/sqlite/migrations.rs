@@ -17,16 +17,26 @@ pub struct Schema {
 }
 
 /// Accounts, rosters and offline messages.
-pub(super) const CORE: Schema = Schema { name: "core", migrations: &[include_str!("001_core.sql")] };
+pub(super) const CORE: Schema = Schema {
+    name: "core",
+    migrations: &[include_str!("001_core.sql")],
+};
 
 /// Brings a schema up to date, in one transaction.
 ///
 /// The core counts in `PRAGMA user_version`, which tools show; the others in a table.
 pub(super) fn migrate(connection: &mut Connection, schema: &Schema) -> Result<(), StoreError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let (found, known) = (version(&transaction, schema)?, schema.migrations.len() as u32);
+    let (found, known) = (
+        version(&transaction, schema)?,
+        schema.migrations.len() as u32,
+    );
     if found > known {
-        return Err(StoreError::TooNew { schema: schema.name, found, known });
+        return Err(StoreError::TooNew {
+            schema: schema.name,
+            found,
+            known,
+        });
     }
     if found == known {
         return Ok(());
@@ -48,7 +58,9 @@ fn version(connection: &Connection, schema: &Schema) -> Result<u32, StoreError> 
          ) STRICT, WITHOUT ROWID",
     )?;
     let sql = "SELECT version FROM service_schema WHERE name = ?1";
-    let version = connection.query_row(sql, [schema.name], |row| row.get(0)).optional()?;
+    let version = connection
+        .query_row(sql, [schema.name], |row| row.get(0))
+        .optional()?;
     Ok(version.unwrap_or(0))
 }
 
@@ -72,8 +84,10 @@ impl From<rusqlite::Error> for StoreError {
 mod tests {
     use super::*;
 
-    const ROOMS: Schema =
-        Schema { name: "rooms", migrations: &["CREATE TABLE room (jid TEXT) STRICT"] };
+    const ROOMS: Schema = Schema {
+        name: "rooms",
+        migrations: &["CREATE TABLE room (jid TEXT) STRICT"],
+    };
 
     #[test]
     fn a_migration_is_carried_out_once() {
@@ -90,10 +104,19 @@ mod tests {
     fn a_database_of_a_later_version_is_refused() {
         let mut connection = Connection::open_in_memory().unwrap();
         for schema in [&CORE, &ROOMS] {
-            set_version(&connection, schema, 7).or_else(|_| migrate(&mut connection, schema)).unwrap();
+            set_version(&connection, schema, 7)
+                .or_else(|_| migrate(&mut connection, schema))
+                .unwrap();
             set_version(&connection, schema, 7).unwrap();
             let error = migrate(&mut connection, schema).unwrap_err();
-            assert_eq!(error, StoreError::TooNew { schema: schema.name, found: 7, known: 1 });
+            assert_eq!(
+                error,
+                StoreError::TooNew {
+                    schema: schema.name,
+                    found: 7,
+                    known: 1
+                }
+            );
             assert!(error.to_string().contains("later stanzad"), "{error}");
         }
     }
@@ -102,13 +125,20 @@ mod tests {
     fn a_migration_that_fails_leaves_nothing_behind() {
         const BROKEN: Schema = Schema {
             name: "broken",
-            migrations: &["CREATE TABLE half (a TEXT) STRICT", "CREATE TABLE half (a TEXT) STRICT"],
+            migrations: &[
+                "CREATE TABLE half (a TEXT) STRICT",
+                "CREATE TABLE half (a TEXT) STRICT",
+            ],
         };
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, &BROKEN).unwrap_err();
         assert_eq!(version(&connection, &BROKEN), Ok(0));
         let tables: u32 = connection
-            .query_row("SELECT count(*) FROM sqlite_schema WHERE name = 'half'", [], |row| row.get(0))
+            .query_row(
+                "SELECT count(*) FROM sqlite_schema WHERE name = 'half'",
+                [],
+                |row| row.get(0),
+            )
             .unwrap();
         assert_eq!(tables, 0);
     }

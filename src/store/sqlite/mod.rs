@@ -64,7 +64,9 @@ impl Sqlite {
         for schema in services {
             migrations::migrate(&mut connection, schema)?;
         }
-        let readers = (0..READERS).map(|_| reader(path)).collect::<Result<_, _>>()?;
+        let readers = (0..READERS)
+            .map(|_| reader(path))
+            .collect::<Result<_, _>>()?;
         Ok(Self {
             writer: Writer::start(connection)?,
             readers: Readers::start(readers)?,

@@ -16,9 +16,13 @@ pub(super) fn keep(
     message: &OfflineMessage,
     limit: usize,
 ) -> Result<Kept, StoreError> {
-    let Some(id) = account_id(connection, account)? else { return Ok(Kept::NoAccount) };
+    let Some(id) = account_id(connection, account)? else {
+        return Ok(Kept::NoAccount);
+    };
     let sql = "SELECT count(*) FROM offline_message WHERE account = ?1";
-    let kept: i64 = connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))?;
+    let kept: i64 = connection
+        .prepare_cached(sql)?
+        .query_row([id], |row| row.get(0))?;
     if usize::try_from(kept).is_ok_and(|kept| kept >= limit) {
         return Ok(Kept::Full);
     }
@@ -26,7 +30,9 @@ pub(super) fn keep(
     let sql = "INSERT OR IGNORE INTO offline_message (account, at, digest, stanza)
                VALUES (?1, ?2, ?3, ?4)";
     let at = microseconds(message.at);
-    connection.prepare_cached(sql)?.execute((id, at, &digest[..DIGEST_BYTES], &*message.stanza))?;
+    connection
+        .prepare_cached(sql)?
+        .execute((id, at, &digest[..DIGEST_BYTES], &*message.stanza))?;
     Ok(Kept::Kept)
 }
 
@@ -35,7 +41,9 @@ pub(super) fn oldest(
     account: &BareJid,
     limit: usize,
 ) -> Result<Vec<StoredMessage>, StoreError> {
-    let Some(id) = account_id(connection, account)? else { return Ok(Vec::new()) };
+    let Some(id) = account_id(connection, account)? else {
+        return Ok(Vec::new());
+    };
     // By the time of sending, not of storing: what a session leaves behind comes here late.
     let sql = "SELECT id, at, stanza FROM offline_message WHERE account = ?1
                ORDER BY at, id LIMIT ?2";
@@ -43,8 +51,14 @@ pub(super) fn oldest(
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
     let rows = statement.query_map((id, limit), |row| {
         let stanza: String = row.get(2)?;
-        let message = OfflineMessage { at: time(row.get(1)?), stanza: stanza.into() };
-        Ok(StoredMessage { id: row.get(0)?, message })
+        let message = OfflineMessage {
+            at: time(row.get(1)?),
+            stanza: stanza.into(),
+        };
+        Ok(StoredMessage {
+            id: row.get(0)?,
+            message,
+        })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -54,7 +68,9 @@ pub(super) fn forget(
     account: &BareJid,
     ids: &[i64],
 ) -> Result<(), StoreError> {
-    let Some(account) = account_id(connection, account)? else { return Ok(()) };
+    let Some(account) = account_id(connection, account)? else {
+        return Ok(());
+    };
     let sql = "DELETE FROM offline_message WHERE id = ?1 AND account = ?2";
     let mut statement = connection.prepare_cached(sql)?;
     for id in ids {
@@ -64,7 +80,9 @@ pub(super) fn forget(
 }
 
 fn microseconds(at: SystemTime) -> i64 {
-    let since = at.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 

@@ -39,7 +39,10 @@ impl Readers {
         let read = Box::new(move |connection: &Connection| {
             let _ = told.send(work(connection));
         });
-        self.queue.send(read).await.map_err(|_| StoreError::Closed)?;
+        self.queue
+            .send(read)
+            .await
+            .map_err(|_| StoreError::Closed)?;
         outcome.await.map_err(|_| StoreError::Closed)?
     }
 }
@@ -47,7 +50,10 @@ impl Readers {
 fn run(connection: &Connection, reads: &Mutex<mpsc::Receiver<Read>>) {
     loop {
         // The lock is held while waiting: the other threads wait for the lock instead.
-        let read = reads.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv();
+        let read = reads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .blocking_recv();
         match read {
             Some(read) => read(connection),
             None => return,

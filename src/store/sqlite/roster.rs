@@ -13,7 +13,9 @@ pub(super) fn load(
 ) -> Result<Option<StoredRoster>, StoreError> {
     // One transaction: version, items and requests belong together.
     let snapshot = connection.unchecked_transaction()?;
-    let Some(id) = account_id(&snapshot, account)? else { return Ok(None) };
+    let Some(id) = account_id(&snapshot, account)? else {
+        return Ok(None);
+    };
     Ok(Some(StoredRoster {
         version: version(&snapshot, id)?,
         items: items(&snapshot, id)?,
@@ -30,7 +32,8 @@ fn version(connection: &Connection, id: i64) -> Result<String, StoreError> {
 }
 
 fn items(connection: &Connection, id: i64) -> Result<Vec<RosterItem>, StoreError> {
-    let sql = "SELECT jid, name, groups, subscription, ask, approved FROM contact WHERE account = ?1";
+    let sql =
+        "SELECT jid, name, groups, subscription, ask, approved FROM contact WHERE account = ?1";
     let mut statement = connection.prepare_cached(sql)?;
     let mut rows = statement.query([id])?;
     let mut items = Vec::new();
@@ -61,7 +64,10 @@ fn pending(connection: &Connection, id: i64) -> Result<Vec<PendingRequest>, Stor
     let mut pending = Vec::new();
     while let Some(row) = rows.next()? {
         let (sender, stanza): (String, String) = (row.get(0)?, row.get(1)?);
-        pending.push(PendingRequest { from: address(&sender)?, stanza: stanza.into() });
+        pending.push(PendingRequest {
+            from: address(&sender)?,
+            stanza: stanza.into(),
+        });
     }
     Ok(pending)
 }
@@ -75,18 +81,25 @@ pub(super) fn change(
     let id = account_id(connection, account)?.ok_or_else(gone)?;
     for contact in &change.remove {
         let sql = "DELETE FROM contact WHERE account = ?1 AND jid = ?2";
-        connection.prepare_cached(sql)?.execute((id, contact.as_str()))?;
+        connection
+            .prepare_cached(sql)?
+            .execute((id, contact.as_str()))?;
     }
     for item in &change.put {
         put(connection, id, item)?;
     }
     for sender in &change.settle {
         let sql = "DELETE FROM pending_request WHERE account = ?1 AND sender = ?2";
-        connection.prepare_cached(sql)?.execute((id, sender.as_str()))?;
+        connection
+            .prepare_cached(sql)?
+            .execute((id, sender.as_str()))?;
     }
     for request in &change.ask {
-        let sql = "INSERT OR IGNORE INTO pending_request (account, sender, stanza) VALUES (?1, ?2, ?3)";
-        connection.prepare_cached(sql)?.execute((id, request.from.as_str(), &*request.stanza))?;
+        let sql =
+            "INSERT OR IGNORE INTO pending_request (account, sender, stanza) VALUES (?1, ?2, ?3)";
+        connection
+            .prepare_cached(sql)?
+            .execute((id, request.from.as_str(), &*request.stanza))?;
     }
     if change.touches_items() {
         let sql = "UPDATE account SET roster_version = roster_version + 1 WHERE id = ?1";
@@ -120,10 +133,16 @@ pub(super) fn forget_everywhere(
 ) -> Result<(), StoreError> {
     let sql = "UPDATE account SET roster_version = roster_version + 1
                WHERE id IN (SELECT account FROM contact WHERE jid = ?1)";
-    connection.prepare_cached(sql)?.execute([contact.as_str()])?;
+    connection
+        .prepare_cached(sql)?
+        .execute([contact.as_str()])?;
     let sql = "UPDATE contact SET subscription = 'none', ask = 0, approved = 0 WHERE jid = ?1";
-    connection.prepare_cached(sql)?.execute([contact.as_str()])?;
+    connection
+        .prepare_cached(sql)?
+        .execute([contact.as_str()])?;
     let sql = "DELETE FROM pending_request WHERE sender = ?1";
-    connection.prepare_cached(sql)?.execute([contact.as_str()])?;
+    connection
+        .prepare_cached(sql)?
+        .execute([contact.as_str()])?;
     Ok(())
 }

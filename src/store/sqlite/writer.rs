@@ -52,16 +52,26 @@ impl Writer {
         F: FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     {
         let (told, outcome) = oneshot::channel();
-        let job = Work { work: Some(work), outcome: Err(StoreError::Closed), told };
+        let job = Work {
+            work: Some(work),
+            outcome: Err(StoreError::Closed),
+            told,
+        };
         let order = Order::Work(Box::new(job));
-        self.queue.send(order).await.map_err(|_| StoreError::Closed)?;
+        self.queue
+            .send(order)
+            .await
+            .map_err(|_| StoreError::Closed)?;
         Ok(outcome)
     }
 
     /// Does what is queued and stops.
     pub(super) async fn stop(&self) -> Result<(), StoreError> {
         let (told, stopped) = oneshot::channel();
-        self.queue.send(Order::Stop(told)).await.map_err(|_| StoreError::Closed)?;
+        self.queue
+            .send(Order::Stop(told))
+            .await
+            .map_err(|_| StoreError::Closed)?;
         stopped.await.map_err(|_| StoreError::Closed)
     }
 }
@@ -118,7 +128,11 @@ fn run(connection: Connection, mut orders: mpsc::Receiver<Order>) {
             }
             // What came before the order to stop stands before it; what slipped in behind it is
             // done as well.
-            next = if jobs.len() < BATCH { orders.try_recv().ok() } else { None };
+            next = if jobs.len() < BATCH {
+                orders.try_recv().ok()
+            } else {
+                None
+            };
         }
         commit(&connection, jobs);
         if let Some(told) = stop {

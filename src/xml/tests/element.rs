@@ -94,6 +94,19 @@ fn attribute_in_a_namespace_is_written_with_a_prefix_of_its_own() {
     assert_eq!(Element::parse(&element.to_string()), Ok(element));
 }
 
+/// W-58
+#[test]
+fn prefix_is_declared_where_it_stands_and_leaves_the_default_namespace_alone() {
+    let features = Element::new("features", "urn:s")
+        .with_prefix("stream")
+        .with_child(Element::new("bind", "urn:b").with_child(Element::new("x", "urn:s")))
+        .with_child(Element::new("y", ""));
+    let written = "<stream:features xmlns:stream='urn:s'><bind xmlns='urn:b'><x xmlns='urn:s'/>\
+                   </bind><y/></stream:features>";
+    assert_eq!(features.to_string(), written);
+    assert_eq!(Element::parse(written), Ok(features));
+}
+
 /// X-16
 #[test]
 fn tree_of_any_depth_is_written_and_dropped_without_recursion() {

@@ -235,7 +235,7 @@ const PIECES: &[&str] = &[
     " xmlns:xmlns='u'", " xmlns:xml='http://www.w3.org/XML/1998/namespace'",
     " xmlns='http://www.w3.org/2000/xmlns/'", "&", ";", "&amp;", "&lt;", "&#65;", "&#x41;",
     "&#0;", "&#13;", "&#x9;", "&#xD800;", "&x;", "#", "]]>", "]", "<![CDATA[", "<![CDATA[x]]>",
-    "<!--", "-->", "<!-- x -->", "<?x?>", "<!DOCTYPE a>", "\u{0}", "\u{1}", "\u{FFFE}",
+    "<!--", "-->", "<!-- x -->", "<?x?>", "<!DOCTYPE a>", "<!DOCTYPE a [", "<!ENTITY b", "<!NOTATIO", "%c;", "]>", "\u{0}", "\u{1}", "\u{FFFE}",
     "\u{FFFF}", "\u{85}", "\u{2028}", "é", "\u{301}", "\u{B7}", "😀", "𐀀", "text", "-", ".", "1",
     "<a b='", "' c='", "xmlns", "xmlns:", "x]]", ">y",
 ];

@@ -54,7 +54,27 @@ export class Peer {
     await peer.stop();
   }
 
-  /** Authorises and asks `jid`, as the second device of somebody would. */
+  async away() {
+    await this.xmpp.send(xml('presence', { type: 'unavailable' }));
+  }
+
+  async authorise(jid) {
+    await this.xmpp.send(xml('presence', { to: jid, type: 'subscribed' }));
+  }
+
+  async enableCarbons() {
+    await this.xmpp.iqCaller.set(xml('enable', { xmlns: 'urn:xmpp:carbons:2' }));
+  }
+
+  /** The bodies in the carbons received ("sent" or "received"), in order. */
+  carbons(direction) {
+    return this.received
+      .map((s) => s.getChild(direction, 'urn:xmpp:carbons:2')?.getChild('forwarded', 'urn:xmpp:forward:0')?.getChild('message'))
+      .filter(Boolean)
+      .map((message) => message.getChildText('body'));
+  }
+
+  /** Asks for the presence of `jid`. */
   async subscribe(jid) {
     await this.xmpp.send(xml('presence', { to: jid, type: 'subscribe' }));
   }

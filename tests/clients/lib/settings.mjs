@@ -1,5 +1,7 @@
 // Where the server is and who may log in, from the environment (README.md lists the variables).
 
+import { fileURLToPath } from 'node:url';
+
 function required(name) {
   const value = process.env[name];
   if (!value) throw new Error(`${name} is not set; see tests/clients/README.md`);
@@ -10,7 +12,7 @@ export const domain = required('STANZAD_DOMAIN');
 export const wsUrl = required('STANZAD_WS');
 export const boshUrl = required('STANZAD_BOSH');
 export const httpUrl = required('STANZAD_HTTP').replace(/\/$/, '');
-export const outDir = process.env.STANZAD_OUT || 'out';
+export const outDir = process.env.STANZAD_OUT || fileURLToPath(new URL('../../out', import.meta.url));
 export const chromium = process.env.STANZAD_CHROMIUM || '/usr/bin/chromium';
 
 /** host:port of the server, as the cutting proxy wants it. */

@@ -1,12 +1,12 @@
 //! A tree, for what is addressed to the server itself.
 
-use std::fmt;
+mod read;
+mod write;
+
 use std::mem;
 
 use super::chars::is_nc_name;
-use super::escape::{attribute_value, escape_attribute, escape_text, push_text};
-use super::namespaces::{Namespace, Namespaces};
-use super::walk::{Sink, Tag, Walker};
+use super::walk::Walker;
 use super::{Limits, XmlFault};
 
 /// An element with all that it holds, by expanded names: prefixes are resolved when read and are
@@ -14,8 +14,10 @@ use super::{Limits, XmlFault};
 ///
 /// Reading, writing and dropping do not recurse. Reading is bounded by [`Limits`]; a tree that is
 /// built by hand is as deep as its builder makes it. (`Clone`, `==` and `Debug` do recurse.)
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Eq)]
 pub struct Element {
+    /// Only for writing; see [`with_prefix`](Self::with_prefix).
+    prefix: &'static str,
     name: String,
     namespace: String,
     attributes: Vec<ElementAttribute>,
@@ -59,9 +61,9 @@ impl Element {
     ///
     /// Those of [`Scanner::scan`](super::Scanner::scan), for the same texts.
     pub fn parse_within(text: &str, limits: Limits) -> Result<Self, XmlFault> {
-        let mut builder = Builder::default();
+        let mut builder = read::Builder::default();
         Walker::new(limits).walk(text, &mut builder)?;
-        builder.root.ok_or(XmlFault::Empty)
+        builder.into_root().ok_or(XmlFault::Empty)
     }
 
     /// The name without a prefix.
@@ -133,11 +135,22 @@ impl Element {
         let (name, namespace) = (name.into(), namespace.into());
         debug_assert!(is_nc_name(&name), "{name:?} is no name of an element");
         Self {
+            prefix: "",
             name,
             namespace,
             attributes: Vec::new(),
             nodes: Vec::new(),
         }
+    }
+
+    /// To be written with a prefix, which is declared in place, instead of as the default namespace.
+    ///
+    /// Means the same to every reader of XML; some clients look for `stream:features` and
+    /// `stream:error` by these very names.
+    pub fn with_prefix(mut self, prefix: &'static str) -> Self {
+        debug_assert!(is_nc_name(prefix) && !self.namespace.is_empty());
+        self.prefix = prefix;
+        self
     }
 
     /// With an attribute; see [`set_attr`](Self::set_attr).
@@ -225,59 +238,13 @@ impl Element {
     }
 }
 
-/// Writing.
-impl Element {
-    /// Appends the element to `out`, for a place where `inherited` is the default namespace: an
-    /// element in it is written without `xmlns`. For a document of its own, `inherited` is `""`.
-    pub fn write_to(&self, out: &mut String, inherited: &str) {
-        let mut open = Vec::new();
-        let mut next = Some((self, inherited));
-        loop {
-            if let Some((element, inherited)) = next.take() {
-                element.write_start(out, inherited);
-                if !element.nodes.is_empty() {
-                    open.push((element, element.nodes.iter()));
-                }
-            }
-            let Some((element, nodes)) = open.last_mut() else {
-                break;
-            };
-            match nodes.next() {
-                Some(Node::Text(text)) => out.push_str(&escape_text(text)),
-                Some(Node::Element(child)) => next = Some((child, element.namespace.as_str())),
-                None => {
-                    push_all(out, &["</", &element.name, ">"]);
-                    open.pop();
-                }
-            }
-        }
-    }
-
-    /// Writes the start tag, or the one tag of an element that holds nothing.
-    fn write_start(&self, out: &mut String, inherited: &str) {
-        push_all(out, &["<", &self.name]);
-        if self.namespace != inherited {
-            push_attribute(out, "xmlns", &self.namespace);
-        }
-        for (i, attribute) in self.attributes.iter().enumerate() {
-            if attribute.namespace.is_empty() {
-                push_attribute(out, &attribute.name, &attribute.value);
-            } else {
-                // A prefix of its own for each: rare enough.
-                push_attribute(out, &format!("xmlns:n{i}"), &attribute.namespace);
-                push_attribute(out, &format!("n{i}:{}", attribute.name), &attribute.value);
-            }
-        }
-        out.push_str(if self.nodes.is_empty() { "/>" } else { ">" });
-    }
-}
-
-/// Writes a document of its own.
-impl fmt::Display for Element {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut out = String::new();
-        self.write_to(&mut out, "");
-        f.write_str(&out)
+/// The prefix does not count: it means nothing.
+impl PartialEq for Element {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+            && self.namespace == other.namespace
+            && self.attributes == other.attributes
+            && self.nodes == other.nodes
     }
 }
 
@@ -289,83 +256,6 @@ impl Drop for Element {
             if let Node::Element(mut element) = node {
                 pending.append(&mut element.nodes);
             }
-        }
-    }
-}
-
-fn push_attribute(out: &mut String, name: &str, value: &str) {
-    push_all(out, &[" ", name, "='", &escape_attribute(value), "'"]);
-}
-
-fn push_all(out: &mut String, parts: &[&str]) {
-    for part in parts {
-        out.push_str(part);
-    }
-}
-
-/// Builds the tree while the walk goes on.
-#[derive(Default)]
-struct Builder {
-    /// Elements whose end tag is still to come, outermost first.
-    open: Vec<Element>,
-    root: Option<Element>,
-}
-
-impl Sink for Builder {
-    fn start(&mut self, tag: Tag<'_>, _: &mut Namespaces) {
-        let text = tag.text;
-        let attributes = tag
-            .attributes
-            .iter()
-            .filter(|a| !a.is_namespace_declaration());
-        self.open.push(Element {
-            name: tag.qname.local(text).to_owned(),
-            namespace: tag.namespace.name(text).into_owned(),
-            attributes: attributes
-                .map(|attribute| ElementAttribute {
-                    name: match attribute.namespace {
-                        Namespace::Xml => attribute.qname.span.of(text).to_owned(),
-                        _ => attribute.qname.local(text).to_owned(),
-                    },
-                    namespace: match attribute.namespace {
-                        Namespace::Xml => String::new(),
-                        other => other.name(text).into_owned(),
-                    },
-                    value: attribute_value(attribute.value.of(text)).into_owned(),
-                })
-                .collect(),
-            nodes: Vec::new(),
-        });
-    }
-
-    fn text(&mut self, text: &str) {
-        let Some(element) = self.open.last_mut() else {
-            return;
-        };
-        match element.nodes.last_mut() {
-            _ if text.is_empty() => {}
-            Some(Node::Text(last)) => push_text(last, text),
-            _ => {
-                let mut first = String::with_capacity(text.len());
-                push_text(&mut first, text);
-                element.nodes.push(Node::Text(first));
-            }
-        }
-    }
-
-    fn character(&mut self, c: char) {
-        if let Some(element) = self.open.last_mut() {
-            element.push_text(c.encode_utf8(&mut [0; 4]));
-        }
-    }
-
-    fn end(&mut self, _: u16, _: usize, _: usize, _: &mut Namespaces) {
-        let Some(element) = self.open.pop() else {
-            return;
-        };
-        match self.open.last_mut() {
-            Some(parent) => parent.push(element),
-            None => self.root = Some(element),
         }
     }
 }

@@ -1,0 +1,273 @@
+//! Logging in: the exchange of [`crate::auth`] with accounts, a throttle and a clock.
+
+use super::{Local, LocalOptions, OptionsError, lock};
+use crate::auth::{
+    Credentials, Exchange, LinkSecurity, Mechanism, Offer, Realm, Refusal, SaslFailure, Secret,
+    Step,
+};
+use crate::backend::{BoxFuture, Connection, SaslExchange, SaslReply};
+use crate::stanza::address::BareJid;
+use jid::DomainPart;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// How the names of temporary accounts begin. No account that is kept may be called so.
+const TEMPORARY: &str = "anonymous-";
+
+/// Whether an account ends with its session (XEP-0175).
+pub(super) fn is_temporary(account: &BareJid) -> bool {
+    account
+        .node()
+        .is_some_and(|node| node.as_str().starts_with(TEMPORARY))
+}
+
+pub(super) fn realms(
+    options: &LocalOptions,
+    secret: &Secret,
+) -> Result<Vec<Arc<Realm>>, OptionsError> {
+    if options.hosts.is_empty() {
+        return Err(OptionsError::NoHost);
+    }
+    let realm = |host: &Arc<str>| {
+        let domain = DomainPart::new(host).map_err(|_| OptionsError::Host(host.to_string()))?;
+        let realm = Realm::new(
+            domain.into_owned(),
+            secret.clone(),
+            options.scram_iterations,
+        )?;
+        Ok(Arc::new(realm))
+    };
+    options.hosts.iter().map(realm).collect()
+}
+
+impl Local {
+    pub(super) fn make_offer(&self, connection: &Connection) -> Offer {
+        let options = self.options.load();
+        let enabled = Mechanism::ALL
+            .into_iter()
+            .filter(|mechanism| match mechanism {
+                Mechanism::Plain => options.plain,
+                Mechanism::Anonymous => options.anonymous,
+                _ => true,
+            });
+        let bindings = connection.binding.types().count();
+        let link = match connection.private {
+            true if bindings > 0 => LinkSecurity::Tls(connection.binding.clone()),
+            true => LinkSecurity::Confidential,
+            false => LinkSecurity::Clear,
+        };
+        Offer::new(enabled, &link)
+    }
+
+    fn realm(&self, host: &str) -> Option<Arc<Realm>> {
+        self.realms
+            .load()
+            .iter()
+            .find(|realm| realm.domain() == host)
+            .cloned()
+    }
+}
+
+/// One authentication with an account of this server.
+pub(super) struct LocalSasl {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    local: Option<Arc<Local>>,
+    connection: Arc<Connection>,
+    host: Arc<str>,
+    progress: tokio::sync::Mutex<Progress>,
+}
+
+struct Progress {
+    /// `Err`: it could not even begin.
+    exchange: Result<Option<Exchange>, SaslFailure>,
+    /// Whose password is being guessed at.
+    account: Option<BareJid>,
+}
+
+impl LocalSasl {
+    pub(super) fn new(
+        local: &Local,
+        connection: &Arc<Connection>,
+        host: &Arc<str>,
+        mechanism: Mechanism,
+    ) -> Self {
+        let offer = Arc::new(local.make_offer(connection));
+        let unknown_host = || SaslFailure::TemporaryAuthFailure {
+            reason: format!("{host} is not served"),
+        };
+        let exchange = local
+            .realm(host)
+            .ok_or_else(unknown_host)
+            .and_then(|realm| {
+                Exchange::new(mechanism, realm, offer, connection.binding.clone()).map(Some)
+            });
+        let progress = tokio::sync::Mutex::new(Progress {
+            exchange,
+            account: None,
+        });
+        let (connection, host) = (connection.clone(), host.clone());
+        Self {
+            inner: Arc::new(Inner {
+                local: local.arc(),
+                connection,
+                host,
+                progress,
+            }),
+        }
+    }
+}
+
+impl SaslExchange for LocalSasl {
+    fn on_message(&mut self, message: Option<Vec<u8>>) -> BoxFuture<SaslReply> {
+        let inner = self.inner.clone();
+        Box::pin(async move {
+            let Some(local) = &inner.local else {
+                return SaslReply::Failure(out_of_turn());
+            };
+            let mut progress = inner.progress.lock().await;
+            let step = inner.step(local, &mut progress, message).await;
+            inner.reply(local, &progress, step)
+        })
+    }
+}
+
+impl Inner {
+    async fn step(&self, local: &Local, progress: &mut Progress, message: Option<Vec<u8>>) -> Step {
+        let exchange = match &mut progress.exchange {
+            Ok(Some(exchange)) => exchange,
+            Ok(None) => return Step::Failure(out_of_turn()),
+            Err(failure) => return Step::Failure(failure.clone()),
+        };
+        let username = match exchange.on_message(message.as_deref()) {
+            Step::LookUp { username } => username,
+            step => return step,
+        };
+        let account = match BareJid::new(&format!("{username}@{}", self.host)) {
+            Ok(account) => account,
+            Err(_) => return Step::Failure(Refusal::ImpossibleName.into()),
+        };
+        progress.account = Some(account.clone());
+        self.slow_down(local, &account).await;
+        let credentials = match self.credentials(local, &account).await {
+            Ok(credentials) => credentials,
+            Err(failure) => return Step::Failure(failure),
+        };
+        let Ok(exchange) = &mut progress.exchange else {
+            return Step::Failure(out_of_turn());
+        };
+        with_credentials(local, exchange, credentials).await
+    }
+
+    /// Guesses wait, right or wrong, before they are looked at (RFC 6120 §6.4.5).
+    async fn slow_down(&self, local: &Local, account: &BareJid) {
+        let address = self.connection.address;
+        let delay = lock(&local.throttle).delay(Instant::now(), account.as_str(), address);
+        if !delay.is_zero() {
+            tracing::debug!(%account, %address, ?delay, "a login is slowed down");
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn credentials(
+        &self,
+        local: &Local,
+        account: &BareJid,
+    ) -> Result<Option<Credentials>, SaslFailure> {
+        let stored = local.store.credentials(account).await.map_err(|error| {
+            tracing::error!(%error, "credentials could not be looked up");
+            SaslFailure::TemporaryAuthFailure {
+                reason: error.to_string(),
+            }
+        })?;
+        // Looked up all the same: the time it takes tells nothing.
+        let from_afar = !self.connection.address.is_loopback();
+        if from_afar && local.options.load().demo.contains(account) {
+            tracing::warn!(%account, address = %self.connection.address, "demo accounts are for loopback only");
+            return Ok(None);
+        }
+        Ok(stored)
+    }
+
+    fn reply(&self, local: &Local, progress: &Progress, step: Step) -> SaslReply {
+        match step {
+            Step::Challenge(data) => SaslReply::Challenge(data),
+            Step::Success { username, data } => self.success(local, &username, data),
+            Step::Anonymous => self.anonymous(),
+            Step::LookUp { .. } => SaslReply::Failure(out_of_turn()),
+            Step::Failure(failure) => {
+                self.note(local, progress, &failure);
+                SaslReply::Failure(failure)
+            }
+        }
+    }
+
+    fn success(&self, local: &Local, username: &str, data: Option<Vec<u8>>) -> SaslReply {
+        match BareJid::new(&format!("{username}@{}", self.host)) {
+            Ok(account) => {
+                lock(&local.throttle).on_success(account.as_str(), self.connection.address);
+                SaslReply::Success { account, data }
+            }
+            Err(_) => SaslReply::Failure(Refusal::ImpossibleName.into()),
+        }
+    }
+
+    fn anonymous(&self) -> SaslReply {
+        let trouble =
+            |reason: String| SaslReply::Failure(SaslFailure::TemporaryAuthFailure { reason });
+        let mut bytes = [0; 10];
+        if let Err(error) = getrandom::fill(&mut bytes) {
+            return trouble(error.to_string());
+        }
+        let name: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        match BareJid::new(&format!("{TEMPORARY}{name}@{}", self.host)) {
+            Ok(account) => SaslReply::Success {
+                account,
+                data: None,
+            },
+            Err(error) => trouble(error.to_string()),
+        }
+    }
+
+    fn note(&self, local: &Local, progress: &Progress, failure: &SaslFailure) {
+        let address = self.connection.address;
+        if let (true, Some(account)) = (failure.is_guess(), &progress.account) {
+            lock(&local.throttle).on_failure(Instant::now(), account.as_str(), address);
+        }
+        let account = progress.account.as_ref().map(|account| account.as_str());
+        tracing::info!(account, %address, %failure, "login refused");
+    }
+}
+
+/// Goes on with the keys; where that derives a password, on a thread for such work.
+async fn with_credentials(
+    local: &Local,
+    exchange: &mut Option<Exchange>,
+    credentials: Option<Credentials>,
+) -> Step {
+    let Some(mut taken) = exchange.take() else {
+        return Step::Failure(out_of_turn());
+    };
+    if !taken.is_costly() {
+        let step = taken.on_credentials(credentials);
+        *exchange = Some(taken);
+        return step;
+    }
+    let _turn = local.costly.acquire().await;
+    let work = move || (taken.on_credentials(credentials), taken);
+    match tokio::task::spawn_blocking(work).await {
+        Ok((step, taken)) => {
+            *exchange = Some(taken);
+            step
+        }
+        Err(error) => Step::Failure(SaslFailure::TemporaryAuthFailure {
+            reason: error.to_string(),
+        }),
+    }
+}
+
+fn out_of_turn() -> SaslFailure {
+    crate::auth::Malformed::OutOfTurn.into()
+}

@@ -1,0 +1,94 @@
+//! What the services keep with a session.
+
+use super::account::Account;
+use super::lock;
+use crate::sessions::Session;
+use crate::stanza::address::{BareJid, Jid};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
+
+/// How many entities a session may have directed presence to. One more is refused.
+const MAX_DIRECTED: usize = 1000;
+
+/// What the services keep with a session; [`Session::data`].
+#[derive(Debug)]
+pub(super) struct State {
+    /// The account, kept alive as long as it is online.
+    pub(super) account: Arc<Account>,
+    directed: Mutex<BTreeSet<Jid>>,
+    reach: Mutex<Reach>,
+}
+
+/// Since when a session gets what is not addressed to it alone.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reach {
+    available: Option<SystemTime>,
+    carbons: Option<SystemTime>,
+}
+
+impl State {
+    pub(super) fn new(account: Arc<Account>) -> Self {
+        Self {
+            account,
+            directed: Mutex::default(),
+            reach: Mutex::default(),
+        }
+    }
+
+    /// That of a session; `None` in the moment between its registration and the end of bind.
+    pub(super) fn of(session: &Session) -> Option<&Self> {
+        session.data()?.downcast_ref()
+    }
+
+    /// Remembers an entity that got directed presence (RFC 6121 §4.6.1). Returns whether there was
+    /// room.
+    pub(super) fn remember_directed(&self, to: &Jid) -> bool {
+        let mut directed = lock(&self.directed);
+        if directed.len() >= MAX_DIRECTED && !directed.contains(to) {
+            return false;
+        }
+        directed.insert(to.clone());
+        true
+    }
+
+    pub(super) fn forget_directed(&self, to: &Jid) {
+        lock(&self.directed).remove(to);
+    }
+
+    pub(super) fn take_directed(&self) -> BTreeSet<Jid> {
+        std::mem::take(&mut lock(&self.directed))
+    }
+
+    /// Messages to the bare address reach it from now on, or no longer.
+    pub(super) fn set_reachable(&self, reachable: bool) {
+        let mut reach = lock(&self.reach);
+        reach.available = reachable.then(|| reach.available.unwrap_or_else(SystemTime::now));
+    }
+
+    /// Carbons reach it from now on, or no longer.
+    pub(super) fn set_carbons(&self, on: bool) {
+        let mut reach = lock(&self.reach);
+        reach.carbons = on.then(|| reach.carbons.unwrap_or_else(SystemTime::now));
+    }
+
+    /// Whether a message to the bare address that was sent at `at` reached it.
+    pub(super) fn was_reachable(&self, at: SystemTime) -> bool {
+        lock(&self.reach).available.is_some_and(|since| since <= at)
+    }
+
+    /// Whether carbons of a message that was sent at `at` reached it.
+    pub(super) fn had_carbons(&self, at: SystemTime) -> bool {
+        lock(&self.reach).carbons.is_some_and(|since| since <= at)
+    }
+
+    /// Whether the roster of its account lets `contact` see its presence.
+    pub(super) fn is_visible_to(&self, contact: &BareJid) -> bool {
+        self.account.with_roster(|roster| {
+            roster
+                .items
+                .get(contact)
+                .is_some_and(|item| item.subscription.from())
+        })
+    }
+}

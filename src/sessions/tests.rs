@@ -1,0 +1,288 @@
+//! The registry: who holds a resource, who may claim a session, and what is left of it.
+
+use super::*;
+use crate::stanza::address::{BareJid, FullJid};
+use crate::stanza::{Kind, MessageType};
+use crate::stream::{Outbound, Sm};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+fn sessions() -> Sessions {
+    Sessions::new(SessionsOptions {
+        sessions_per_user: 4,
+        send_queue: 2,
+        send_queue_bytes: 1_000_000,
+        max_unacked: 5,
+        max_hibernating_per_user: 2,
+    })
+}
+
+fn jid(text: &str) -> FullJid {
+    FullJid::new(text).unwrap()
+}
+
+fn account(text: &str) -> BareJid {
+    BareJid::new(text).unwrap()
+}
+
+fn bind(sessions: &Sessions, text: &str) -> Arc<Session> {
+    match sessions.bind(jid(text)) {
+        Bind::Bound(session) => session,
+        other => panic!("{text}: {other:?}"),
+    }
+}
+
+fn sm() -> Box<Sm> {
+    Box::new(Sm::new(0, Some(Duration::from_secs(600))))
+}
+
+fn stanza(text: &str) -> Outbound {
+    Outbound {
+        text: text.to_owned().into(),
+        kind: Kind::Message(MessageType::Chat),
+        at: SystemTime::UNIX_EPOCH,
+    }
+}
+
+fn texts(ending: &Ending) -> Vec<String> {
+    ending
+        .leftovers
+        .iter()
+        .map(|stanza| stanza.text.to_string())
+        .collect()
+}
+
+/// S-39: 128 random bits, none derived from another.
+#[test]
+fn ids_parse_back_and_never_repeat() {
+    let ids: std::collections::HashSet<_> =
+        (0..1000).map(|_| SessionId::random().to_string()).collect();
+    assert_eq!(ids.len(), 1000);
+    for id in &ids {
+        assert_eq!(SessionId::parse(id).unwrap().to_string(), *id);
+    }
+}
+
+/// S-35
+#[test]
+fn text_that_is_no_id_is_refused_whatever_it_is() {
+    let id = SessionId::random().to_string();
+    let upper = "A".repeat(32);
+    let long = "0".repeat(1_000_000);
+    for text in [
+        "",
+        "x",
+        "../../etc/passwd",
+        "<a/>",
+        &upper,
+        &long,
+        &format!("+{}", &id[1..]),
+    ] {
+        assert!(SessionId::parse(text).is_none());
+    }
+}
+
+#[test]
+fn a_session_is_found_by_account_by_address_and_by_id() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    bind(&sessions, "a@example.org/two");
+    bind(&sessions, "b@example.org/one");
+    assert_eq!(sessions.of_account("a@example.org").len(), 2);
+    assert_eq!(
+        sessions.at(&jid("a@example.org/one")).unwrap().id(),
+        session.id()
+    );
+    assert!(sessions.at(&jid("a@example.org/three")).is_none());
+    assert_eq!(sessions.by_id(session.id()).unwrap().jid(), session.jid());
+    assert_eq!(sessions.len(), 3);
+}
+
+///
+#[test]
+fn a_resource_has_one_holder_until_it_is_removed() {
+    let sessions = sessions();
+    let first = bind(&sessions, "a@example.org/one");
+    assert!(
+        matches!(sessions.bind(jid("a@example.org/one")), Bind::Occupied(holder) if holder.id() == first.id())
+    );
+    let ending = sessions.close(&first, None, EndReason::Conflict);
+    assert!(matches!(
+        sessions.bind(jid("a@example.org/one")),
+        Bind::Occupied(_)
+    ));
+    sessions.remove(&ending.session);
+    bind(&sessions, "a@example.org/one");
+}
+
+/// L-12
+#[test]
+fn an_account_has_so_many_sessions_and_its_oldest_hibernating_one_makes_room() {
+    let sessions = sessions();
+    let all: Vec<_> = (0..4)
+        .map(|n| bind(&sessions, &format!("a@example.org/{n}")))
+        .collect();
+    assert!(matches!(
+        sessions.bind(jid("a@example.org/x")),
+        Bind::TooMany(None)
+    ));
+    let now = Instant::now();
+    sessions.hibernate(&all[2], sm(), now);
+    sessions.hibernate(&all[1], sm(), now + Duration::from_secs(1));
+    let Bind::TooMany(Some(oldest)) = sessions.bind(jid("a@example.org/x")) else {
+        panic!()
+    };
+    assert_eq!(oldest.id(), all[2].id());
+    bind(&sessions, "b@example.org/x");
+}
+
+#[test]
+fn a_page_that_reloads_leaves_no_more_ghosts_than_allowed() {
+    let sessions = sessions();
+    let now = Instant::now();
+    let mut ended = Vec::new();
+    for n in 0..3 {
+        let session = bind(&sessions, &format!("a@example.org/{n}"));
+        ended.extend(sessions.hibernate(&session, sm(), now + Duration::from_secs(n)));
+    }
+    assert_eq!(ended.len(), 1, "the oldest goes first");
+    assert_eq!(*ended[0].session.jid(), jid("a@example.org/0"));
+    assert_eq!(ended[0].reason, EndReason::TooManyHibernating);
+}
+
+#[tokio::test]
+async fn a_hibernating_session_keeps_what_comes_and_is_claimed_with_it() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    sessions.hibernate(&session, sm(), Instant::now());
+    assert!(matches!(session.deliver(stanza("x")), Delivered::Queued));
+    let claimed = sessions
+        .claim(&session.id().to_string(), &account("a@example.org"))
+        .await
+        .unwrap();
+    assert_eq!(claimed.session.waiting(), 1);
+    assert!(claimed.session.is_attached());
+    assert_eq!(sessions.hibernating(), 0);
+}
+
+/// S-16: and its owner notices nothing.
+#[tokio::test]
+async fn another_account_never_claims_a_session() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    sessions.hibernate(&session, sm(), Instant::now());
+    let id = session.id().to_string();
+    let refused = sessions
+        .claim(&id, &account("b@example.org"))
+        .await
+        .unwrap_err();
+    assert_eq!(refused, ClaimError { h: None });
+    assert!(session.is_hibernating());
+    assert!(sessions.claim(&id, &account("a@example.org")).await.is_ok());
+}
+
+/// S-31: the last `h` of a session that is over, for its own account only.
+#[tokio::test]
+async fn a_dead_session_leaves_its_last_h() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    let ending = sessions.close(
+        &session,
+        Some(Box::new(Sm::new(41, None))),
+        EndReason::Closed,
+    );
+    sessions.remove(&ending.session);
+    let id = session.id().to_string();
+    let own = sessions
+        .claim(&id, &account("a@example.org"))
+        .await
+        .unwrap_err();
+    assert_eq!(own, ClaimError { h: Some(41) });
+    let other = sessions
+        .claim(&id, &account("b@example.org"))
+        .await
+        .unwrap_err();
+    assert_eq!(other, ClaimError { h: None });
+}
+
+/// S-19, S-25: the stream is told, and claims are served one after the other.
+#[tokio::test]
+async fn a_claim_of_an_attached_session_waits_until_its_stream_lets_go() {
+    let sessions = Arc::new(sessions());
+    let session = bind(&sessions, "a@example.org/one");
+    let id = session.id().to_string();
+    let claim = |sessions: Arc<Sessions>, id: String| async move {
+        sessions.claim(&id, &account("a@example.org")).await
+    };
+    let first = tokio::spawn(claim(sessions.clone(), id.clone()));
+    let mail = std::future::poll_fn(|cx| session.poll_mail(cx, false)).await;
+    assert!(matches!(mail, Mail::Command(Command::HandOver)));
+    sessions.hibernate(&session, sm(), Instant::now());
+    assert!(first.await.unwrap().is_ok());
+    let second = tokio::spawn(claim(sessions.clone(), id));
+    let mail = std::future::poll_fn(|cx| session.poll_mail(cx, false)).await;
+    assert!(matches!(mail, Mail::Command(Command::HandOver)));
+    sessions.hibernate(&session, sm(), Instant::now());
+    assert!(second.await.unwrap().is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_does_not_let_go_makes_the_claim_fail_after_ten_seconds() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    let refused = sessions
+        .claim(&session.id().to_string(), &account("a@example.org"))
+        .await;
+    assert_eq!(refused.unwrap_err(), ClaimError { h: None });
+}
+
+#[test]
+fn hibernation_ends_at_its_time_and_leaves_what_waited_in_order() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    session.deliver(stanza("one"));
+    let now = Instant::now();
+    sessions.hibernate(&session, sm(), now);
+    session.deliver(stanza("two"));
+    assert!(sessions.expire(now + Duration::from_secs(599)).is_empty());
+    let endings = sessions.expire(now + Duration::from_secs(600));
+    assert_eq!(texts(&endings[0]), ["one", "two"]);
+    assert!(matches!(
+        session.deliver(stanza("late")),
+        Delivered::Gone(_)
+    ));
+    assert!(sessions.of_account("a@example.org").is_empty());
+    assert!(sessions.expire(now + Duration::from_secs(9999)).is_empty());
+}
+
+/// Rule 3 of the promise: at its bound a hibernating session ends, and nothing is dropped.
+#[test]
+fn a_hibernating_session_takes_stanzas_up_to_the_bound_of_the_unacked_queue() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    sessions.hibernate(&session, sm(), Instant::now());
+    for n in 0..5 {
+        assert!(
+            matches!(session.deliver(stanza(&n.to_string())), Delivered::Queued),
+            "{n}"
+        );
+    }
+    assert!(matches!(session.deliver(stanza("5")), Delivered::Full(_)));
+    let ending = sessions.end(&session, EndReason::Overflow).unwrap();
+    assert_eq!(ending.leftovers.len(), 5);
+}
+
+#[tokio::test]
+async fn who_waits_for_a_session_to_go_is_told() {
+    let sessions = Arc::new(sessions());
+    let session = bind(&sessions, "a@example.org/one");
+    let waiting = {
+        let (sessions, session) = (sessions.clone(), session.clone());
+        tokio::spawn(async move { sessions.gone(&session).await })
+    };
+    tokio::task::yield_now().await;
+    let ending = sessions.close(&session, None, EndReason::Closed);
+    sessions.remove(&ending.session);
+    waiting.await.unwrap();
+    assert!(sessions.is_empty());
+}

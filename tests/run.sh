@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# The test command: installs what the tests need, then runs all of them.
+#
+#   tests/run.sh            everything
+#   tests/run.sh rust       formatting, lints, and the tests in Rust
+#   tests/run.sh clients    the shipped web clients against the release binary
+#
+# Needs Rust, Node.js 20 and, to install Chromium, the rights to use apt. Ends with one line that
+# counts: "N passed, N failed".
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+passed=0
+failed=0
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+
+step() { printf '\n== %s\n' "$*"; }
+
+install_chromium() {
+    if command -v chromium >/dev/null; then
+        return
+    fi
+    step "install Chromium"
+    local sudo=""
+    [ "$(id -u)" -eq 0 ] || sudo=sudo
+    $sudo apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
+        chromium fonts-noto-color-emoji >/dev/null
+}
+
+# Adds up the lines "test result: … N passed; N failed; …" of cargo test.
+count_cargo() {
+    local sums
+    sums=$(awk '/^test result:/ { for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) p += $i; if ($(i+1) ~ /^failed/) f += $i } } END { print p + 0, f + 0 }' "$log")
+    passed=$((passed + ${sums% *}))
+    failed=$((failed + ${sums#* }))
+}
+
+# Adds up the line "N passed, N failed" of the client runner.
+count_clients() {
+    local line
+    line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
+    passed=$((passed + $(cut -d' ' -f1 <<<"$line")))
+    failed=$((failed + $(cut -d' ' -f3 <<<"$line")))
+}
+
+finish() {
+    printf '\n%s passed, %s failed\n' "$passed" "$failed"
+    [ "$failed" -eq 0 ]
+}
+
+rust() {
+    step "formatting"
+    cargo fmt --all --check
+    step "lints"
+    cargo clippy --all-targets --quiet -- -D warnings
+    step "documentation"
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
+    step "tests in Rust"
+    cargo test --no-fail-fast 2>&1 | tee "$log" || true
+    # A run that did not get as far as its tests has failed.
+    grep -q '^test result:' "$log" || exit 1
+    count_cargo
+    if grep -q '^error' "$log" && [ "$failed" -eq 0 ]; then
+        exit 1
+    fi
+}
+
+clients() {
+    install_chromium
+    step "release build"
+    cargo build --release --quiet
+    step "web clients from npm"
+    npm ci --prefix tests/clients --no-audit --no-fund --loglevel=error
+    step "tests with web clients"
+    STANZAD_BIN="$PWD/target/release/stanzad" node tests/clients/run.mjs 2>&1 | tee "$log" || true
+    grep -qE '^[0-9]+ passed, [0-9]+ failed' "$log" || exit 1
+    count_clients
+}
+
+case "${1:-all}" in
+    rust) rust ;;
+    clients) clients ;;
+    all) rust; clients ;;
+    *) echo "usage: tests/run.sh [rust|clients]" >&2; exit 2 ;;
+esac
+finish
