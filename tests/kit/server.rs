@@ -90,7 +90,7 @@ pub fn settings(state: &Path, options: &[&str]) -> Vec<String> {
         "auth.scram_iterations=4096",
         // Nobody asks and nobody is told but in tests of that: what comes is then exact.
         "sm.ack_request_frequency=0",
-        "sm.ack_request_delay=0s",
+        "sm.ack_request_delay=1m",
         "bosh.polling=0s",
         &state_dir,
     ];
