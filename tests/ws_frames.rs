@@ -44,7 +44,12 @@ mod fragments {
             }
         }
         romeo.sync().await;
-        let wanted = ["in 2 pieces", "in 3 pieces", "in 17 pieces", "in 100 pieces"];
+        let wanted = [
+            "in 2 pieces",
+            "in 3 pieces",
+            "in 17 pieces",
+            "in 100 pieces",
+        ];
         assert_eq!(juliet.bodies().await, wanted);
     }
 
@@ -307,7 +312,14 @@ mod lengths {
     #[tokio::test]
     async fn a_length_over_the_limit_is_refused_from_the_header_alone() {
         let server = TestServer::start().await;
-        for length in [1 << 63, u64::MAX, 1 << 40, 1 << 32, 64 * 1024 * 1024, 20_000] {
+        for length in [
+            1 << 63,
+            u64::MAX,
+            1 << 40,
+            1 << 32,
+            64 * 1024 * 1024,
+            20_000,
+        ] {
             let mut ws = Ws::connect(&server).await;
             // Not one byte of the payload follows, and nothing is waited for.
             ws.raw([&header(TEXT, length, FIN)[..], &[1, 2, 3, 4]].concat())

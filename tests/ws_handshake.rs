@@ -113,10 +113,7 @@ mod accepted {
         let server = TestServer::start().await;
         let mut bytes = Handshake::new().bytes();
         bytes.extend(kit::ws::frame(PING, b"early"));
-        bytes.extend(kit::ws::frame(
-            kit::ws::TEXT,
-            kit::xmpp::OPEN.as_bytes(),
-        ));
+        bytes.extend(kit::ws::frame(kit::ws::TEXT, kit::xmpp::OPEN.as_bytes()));
         let mut http = Http::connect(&server).await;
         http.send(bytes).await;
         assert_eq!(http.response().await.status, 101);
@@ -185,7 +182,10 @@ mod refused {
         ] {
             let (response, _) = handshake.send(&server).await;
             assert_eq!(response.status, 426);
-            assert_eq!(response.header("sec-websocket-version").as_deref(), Some("13"));
+            assert_eq!(
+                response.header("sec-websocket-version").as_deref(),
+                Some("13")
+            );
         }
     }
 
@@ -274,7 +274,9 @@ mod hostile {
         let server = TestServer::start().await;
         let noise: Vec<u8> = (0..4096_u32).map(|n| (n * 7919 >> 3) as u8).collect();
         let tls_hello = [
-            &[0x16, 0x03, 0x01, 0x00, 0x2f, 0x01, 0x00, 0x00, 0x2b, 0x03, 0x03][..],
+            &[
+                0x16, 0x03, 0x01, 0x00, 0x2f, 0x01, 0x00, 0x00, 0x2b, 0x03, 0x03,
+            ][..],
             &[0x5a; 32],
             &[0, 0, 2, 0x13, 0x01, 1, 0, 0, 0],
         ]

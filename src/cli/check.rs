@@ -22,5 +22,9 @@ pub(super) fn run(config: Config, _args: &CheckArgs) -> Result<(), Failure> {
         // A reader that closes the pipe early has seen enough.
         let _ = writeln!(out, "{mark} {:<10} {text}", check.name);
     }
-    if all_passed { Ok(()) } else { Err(Failure::Told) }
+    if all_passed {
+        Ok(())
+    } else {
+        Err(Failure::Told)
+    }
 }

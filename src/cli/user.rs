@@ -45,7 +45,9 @@ impl Users {
     async fn add(&self, jid: &str, password: Option<String>) -> Result<(), Failure> {
         let account = self.account(jid)?;
         let credentials = self.credentials(&account, password)?;
-        accounts::create(&*self.store, &account, credentials).await.map_err(failed)?;
+        accounts::create(&*self.store, &account, credentials)
+            .await
+            .map_err(failed)?;
         say(&format!("{account} added\n"));
         Ok(())
     }
@@ -53,14 +55,18 @@ impl Users {
     async fn passwd(&self, jid: &str, password: Option<String>) -> Result<(), Failure> {
         let account = self.account(jid)?;
         let credentials = self.credentials(&account, password)?;
-        accounts::set_password(&*self.store, &account, credentials).await.map_err(failed)?;
+        accounts::set_password(&*self.store, &account, credentials)
+            .await
+            .map_err(failed)?;
         say(&format!("{account} has a new password\n"));
         Ok(())
     }
 
     async fn del(&self, jid: &str) -> Result<(), Failure> {
         let account = accounts::parse_account(jid).map_err(usage)?;
-        accounts::delete(&*self.store, &account).await.map_err(failed)?;
+        accounts::delete(&*self.store, &account)
+            .await
+            .map_err(failed)?;
         say(&format!("{account} deleted\n"));
         Ok(())
     }
@@ -68,11 +74,17 @@ impl Users {
     async fn list(&self, domain: Option<&str>) -> Result<(), Failure> {
         let mut last: Option<BareJid> = None;
         loop {
-            let page = self.store.accounts(last.as_ref(), LIST_PAGE).await.map_err(failed)?;
+            let page = self
+                .store
+                .accounts(last.as_ref(), LIST_PAGE)
+                .await
+                .map_err(failed)?;
             let wanted = page
                 .iter()
                 .filter(|account| domain.is_none_or(|domain| account.domain().as_str() == domain));
-            say(&wanted.map(|account| format!("{account}\n")).collect::<String>());
+            say(&wanted
+                .map(|account| format!("{account}\n"))
+                .collect::<String>());
             let is_last = page.len() < LIST_PAGE;
             last = page.last().cloned();
             if is_last {
@@ -84,8 +96,13 @@ impl Users {
     async fn import(&self) -> Result<(), Failure> {
         let lines = std::io::stdin().lock();
         let iterations = self.config.auth.scram_iterations;
-        let imported = accounts::import(&*self.store, lines, iterations).await.map_err(failed)?;
-        say(&format!("{} added, {} changed\n", imported.new, imported.changed));
+        let imported = accounts::import(&*self.store, lines, iterations)
+            .await
+            .map_err(failed)?;
+        say(&format!(
+            "{} added, {} changed\n",
+            imported.new, imported.changed
+        ));
         Ok(())
     }
 
@@ -93,7 +110,10 @@ impl Users {
     fn account(&self, jid: &str) -> Result<BareJid, Failure> {
         let account = accounts::parse_account(jid).map_err(usage)?;
         let hosts = crate::server::hosts(&self.config);
-        if hosts.iter().any(|host| **host == *account.domain().as_str()) {
+        if hosts
+            .iter()
+            .any(|host| **host == *account.domain().as_str())
+        {
             return Ok(account);
         }
         Err(Failure::Usage(format!(
@@ -102,7 +122,11 @@ impl Users {
         )))
     }
 
-    fn credentials(&self, account: &BareJid, given: Option<String>) -> Result<Credentials, Failure> {
+    fn credentials(
+        &self,
+        account: &BareJid,
+        given: Option<String>,
+    ) -> Result<Credentials, Failure> {
         let password = match given {
             Some(password) => password,
             None => first_line(account)?,

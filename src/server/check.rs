@@ -19,29 +19,53 @@ pub struct Check {
 ///
 /// A port that a running server holds is reported as in use.
 pub async fn checks(config: &Config) -> Vec<Check> {
-    let mut checks = vec![Check { name: "options", outcome: options_in_words(config) }];
-    checks.push(Check { name: "store", outcome: store(config).await });
+    let mut checks = vec![Check {
+        name: "options",
+        outcome: options_in_words(config),
+    }];
+    checks.push(Check {
+        name: "store",
+        outcome: store(config).await,
+    });
     if config.listen.tls.is_some() {
-        checks.push(Check { name: "tls", outcome: certificate(config) });
+        checks.push(Check {
+            name: "tls",
+            outcome: certificate(config),
+        });
     }
     let listen = &config.listen;
-    for (name, address) in
-        [("plain", listen.plain), ("tls port", listen.tls), ("admin", listen.admin)]
-    {
+    for (name, address) in [
+        ("plain", listen.plain),
+        ("tls port", listen.tls),
+        ("admin", listen.admin),
+    ] {
         if let Some(address) = address {
-            checks.push(Check { name, outcome: port(config, address) });
+            checks.push(Check {
+                name,
+                outcome: port(config, address),
+            });
         }
     }
     if config.web.client_dir.is_some() {
-        checks.push(Check { name: "web client", outcome: web_client(config) });
+        checks.push(Check {
+            name: "web client",
+            outcome: web_client(config),
+        });
     }
     checks
 }
 
 fn options_in_words(config: &Config) -> Result<String, String> {
     let warnings = config.warnings();
-    let serves = format!("serves {} at {}", config.domains.join(", "), config.public_url());
-    Ok(std::iter::once(serves).chain(warnings).collect::<Vec<_>>().join("\n             ! "))
+    let serves = format!(
+        "serves {} at {}",
+        config.domains.join(", "),
+        config.public_url()
+    );
+    Ok(std::iter::once(serves)
+        .chain(warnings)
+        .collect::<Vec<_>>()
+        .join("\n             ! "))
 }
 
 async fn store(config: &Config) -> Result<String, String> {
@@ -57,9 +81,16 @@ fn certificate(config: &Config) -> Result<String, String> {
     let host = config.public_url.as_ref().map(|url| url.host().to_owned());
     let keeper = TlsKeeper::load(&source, host).map_err(|error| error.to_string())?;
     let report = keeper.report();
-    let found = format!("{}, SHA-256 {}", report.names.join(", "), report.fingerprint);
+    let found = format!(
+        "{}, SHA-256 {}",
+        report.names.join(", "),
+        report.fingerprint
+    );
     let warnings = report.warnings.iter().map(ToString::to_string);
-    Ok(std::iter::once(found).chain(warnings).collect::<Vec<_>>().join("\n             ! "))
+    Ok(std::iter::once(found)
+        .chain(warnings)
+        .collect::<Vec<_>>()
+        .join("\n             ! "))
 }
 
 fn port(config: &Config, address: std::net::SocketAddr) -> Result<String, String> {

@@ -94,7 +94,8 @@ impl Edge {
 /// The web client of `web.client_dir`, if one is named.
 pub(super) fn client_files(config: &Config) -> Result<Option<ClientFiles>, FilesError> {
     let dir = config.web.client_dir.as_ref();
-    dir.map(|dir| ClientFiles::open(dir, &client_settings(config))).transpose()
+    dir.map(|dir| ClientFiles::open(dir, &client_settings(config)))
+        .transpose()
 }
 
 /// Where clients find what (XEP-0156). Converse takes the last link of a kind, so the first

@@ -69,7 +69,8 @@ pub fn wrap(attributes: &str, inner: &str) -> String {
 /// Posts any text and returns the answer.
 pub async fn post(server: &TestServer, text: &str) -> Response {
     let mut http = Http::connect(server).await;
-    http.request("POST", PATH, "Content-Type: text/xml\r\n", text).await;
+    http.request("POST", PATH, "Content-Type: text/xml\r\n", text)
+        .await;
     http.response().await
 }
 
@@ -158,9 +159,17 @@ impl Bosh {
             Some(http) => http,
             None => Http::to(self.address).await,
         };
-        let text = wrap(&format!("rid='{rid}' sid='{}' {attributes}", self.sid), inner);
-        http.request("POST", PATH, "Content-Type: text/xml; charset=utf-8\r\n", &text)
-            .await;
+        let text = wrap(
+            &format!("rid='{rid}' sid='{}' {attributes}", self.sid),
+            inner,
+        );
+        http.request(
+            "POST",
+            PATH,
+            "Content-Type: text/xml; charset=utf-8\r\n",
+            &text,
+        )
+        .await;
         Pending { http, rid }
     }
 
@@ -221,7 +230,8 @@ impl Bosh {
 
     /// Everything that there is.
     pub async fn sync(&mut self) -> Vec<Element> {
-        self.iq("get", "example.org", "<ping xmlns='urn:xmpp:ping'/>").await;
+        self.iq("get", "example.org", "<ping xmlns='urn:xmpp:ping'/>")
+            .await;
         self.inbox.drain(..).collect()
     }
 
@@ -241,7 +251,8 @@ impl Bosh {
 
     /// Switches stream management on with resumption; returns the id.
     pub async fn enable_resumable(&mut self) -> String {
-        self.send(&format!("<enable xmlns='{SM}' resume='true'/>")).await;
+        self.send(&format!("<enable xmlns='{SM}' resume='true'/>"))
+            .await;
         let enabled = self.next().await;
         assert!(enabled.is("enabled", SM), "{enabled}");
         enabled.attr("id").expect("an id").to_owned()

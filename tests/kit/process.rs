@@ -35,7 +35,9 @@ impl Process {
             .find_map(|line| Some(line.trim().strip_prefix("websocket")?.trim().to_owned()))
             .expect("a line that says where");
         let authority = url.trim_start_matches("ws://").split('/').next();
-        let address = authority.expect("an address").replace("localhost", "127.0.0.1");
+        let address = authority
+            .expect("an address")
+            .replace("localhost", "127.0.0.1");
         Self {
             child,
             address: address.parse().unwrap_or_else(|_| panic!("{url}")),

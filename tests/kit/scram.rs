@@ -110,7 +110,11 @@ impl Scram {
         let message = format!("{},{server_first},{without_proof}", self.bare);
         let stored_key = self.hash.digest(&client_key);
         let signature = self.hash.hmac(&stored_key, message.as_bytes());
-        let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
+        let proof: Vec<u8> = client_key
+            .iter()
+            .zip(signature)
+            .map(|(a, b)| a ^ b)
+            .collect();
         let server_key = self.hash.hmac(&salted, b"Server Key");
         Final {
             message: format!("{without_proof},p={}", BASE64.encode(&proof)),
@@ -125,7 +129,9 @@ impl Scram {
 pub fn value(message: &str, letter: char) -> &str {
     let mut parts = message.split(',').filter_map(|part| part.split_once('='));
     let found = parts.find(|(name, _)| name.chars().eq([letter]));
-    found.unwrap_or_else(|| panic!("no {letter}= in {message}")).1
+    found
+        .unwrap_or_else(|| panic!("no {letter}= in {message}"))
+        .1
 }
 
 pub fn encode(text: impl AsRef<[u8]>) -> String {

@@ -211,7 +211,9 @@ impl Ws {
             127 => u64::from_be_bytes(self.http.take(8).await.try_into().expect("8 bytes")),
             short => u64::from(short),
         };
-        self.http.take(usize::try_from(length).expect("a length")).await
+        self.http
+            .take(usize::try_from(length).expect("a length"))
+            .await
     }
 
     /// RFC 7395 §3.3.3: one whole element each, standing alone.
@@ -266,8 +268,11 @@ impl Ws {
                 }
                 Got::Close(found) => {
                     code = Some(found.unwrap_or(1005));
-                    self.frame(CLOSE, code.filter(|c| *c != 1005).map_or(vec![], code_bytes))
-                        .await;
+                    self.frame(
+                        CLOSE,
+                        code.filter(|c| *c != 1005).map_or(vec![], code_bytes),
+                    )
+                    .await;
                 }
                 Got::End => return (texts, code),
                 Got::Ping(_) | Got::Pong(_) => {}

@@ -100,7 +100,9 @@ impl Client {
     /// Bound with this resource, and available.
     pub async fn available_as(server: &TestServer, name: &str, resource: &str) -> Self {
         let mut client = Self::login_as(server, name, resource).await;
-        client.become_available("<presence xmlns='jabber:client'/>").await;
+        client
+            .become_available("<presence xmlns='jabber:client'/>")
+            .await;
         client
     }
 
@@ -122,8 +124,12 @@ impl Client {
     pub async fn try_bind(&mut self, resource: Option<&str>) -> Element {
         let resource = resource.map(|resource| format!("<resource>{resource}</resource>"));
         let resource = resource.unwrap_or_default();
-        self.iq("set", "", &format!("<bind xmlns='{BIND}'>{resource}</bind>"))
-            .await
+        self.iq(
+            "set",
+            "",
+            &format!("<bind xmlns='{BIND}'>{resource}</bind>"),
+        )
+        .await
     }
 
     /// The address without the resource.
@@ -265,7 +271,8 @@ impl Client {
 
     /// Switches stream management on. Returns `<enabled/>`.
     pub async fn enable(&mut self, attributes: &str) -> Element {
-        self.send(&format!("<enable xmlns='{SM}' {attributes}/>")).await;
+        self.send(&format!("<enable xmlns='{SM}' {attributes}/>"))
+            .await;
         let enabled = self.next_where(|e| e.namespace() == SM).await;
         assert!(enabled.is("enabled", SM), "{enabled}");
         enabled
@@ -289,7 +296,12 @@ impl Client {
     }
 
     /// Logs in anew and asks for a session. Returns what came of it.
-    pub async fn try_resume(server: &TestServer, name: &str, previd: &str, h: &str) -> (Self, Element) {
+    pub async fn try_resume(
+        server: &TestServer,
+        name: &str,
+        previd: &str,
+        h: &str,
+    ) -> (Self, Element) {
         let mut client = Self::authenticated(server, name).await;
         let answer = client.ask_resume(previd, h).await;
         (client, answer)
