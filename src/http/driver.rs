@@ -8,14 +8,14 @@ use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslR
 use crate::sessions::{
     ClaimError, Claimed, Command, Delivered, EndReason, Mail, Session, Sessions,
 };
-use crate::stanza::{ByteString, StanzaError};
+use crate::stanza::{ByteString, Stanza, StanzaError};
 use crate::stream::{
-    Event, Finish, Framing, Notice, OpenRequest, Reply, SharedOptions, Stream, StreamFault,
-    Transmit,
+    Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Stream,
+    StreamFault, Transmit,
 };
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 /// How many stanzas leave the mailbox in one go, before the transport writes.
 const MAIL_BATCH: usize = 64;
@@ -45,6 +45,8 @@ pub struct Driver {
     command: Option<Command>,
     /// Why this side ended the session, if it did.
     reason: Option<EndReason>,
+    /// What the transport took and could not deliver, oldest first.
+    undelivered: Vec<Outbound>,
 }
 
 /// What the backend was asked and has not answered yet.
@@ -77,6 +79,7 @@ impl Driver {
             pressed: None,
             command: None,
             reason: None,
+            undelivered: Vec::new(),
         }
     }
 
@@ -114,6 +117,7 @@ impl Driver {
     /// The client opens or restarts the stream (BOSH).
     pub fn on_open(&mut self, now: Instant, open: &OpenRequest) {
         self.stream.on_open(now, open);
+        self.on_events(now);
     }
 
     /// The client closes the stream (BOSH).
@@ -324,7 +328,7 @@ impl Driver {
         }
     }
 
-    fn on_route(&mut self, now: Instant, stanza: crate::stanza::Stanza) {
+    fn on_route(&mut self, now: Instant, stanza: Stanza) {
         let Some(session) = &self.session else { return };
         match self.rooms.backend.route(session, stanza) {
             Routed::Later(future) => self.pending = Some(Pending::Route(future)),
@@ -336,7 +340,7 @@ impl Driver {
         }
     }
 
-    fn on_own_answer(&mut self, stanza: crate::stream::Outbound) {
+    fn on_own_answer(&mut self, stanza: Outbound) {
         let Some(session) = &self.session else { return };
         match session.deliver(stanza) {
             Delivered::Queued | Delivered::Gone(_) => {}
@@ -345,6 +349,19 @@ impl Driver {
                 self.rooms.sessions.end(session, EndReason::Overflow);
             }
         }
+    }
+
+    /// Elements of [`Driver::poll_transmit`] that the transport knows it did not deliver, oldest
+    /// first; to be called before [`Driver::finish`]. The stanzas among them go the way of what a
+    /// session leaves behind. Where stream management is on it knows better, and they are ignored.
+    pub fn give_back<'t>(&mut self, elements: impl IntoIterator<Item = &'t str>) {
+        let at = SystemTime::now();
+        let stanzas = elements.into_iter().filter_map(|element| {
+            let stanza = Stanza::of_server(element.into())?;
+            let (text, kind) = (stanza.text, stanza.kind);
+            Some(Outbound { text, kind, at })
+        });
+        self.undelivered.extend(stanzas);
     }
 
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
@@ -378,7 +395,11 @@ impl Driver {
             Finish::Unbound => (None, EndReason::LinkLost),
         };
         let reason = self.reason.unwrap_or(reason);
-        let ending = self.rooms.sessions.close(&session, sm, reason);
+        let is_managed = sm.is_some();
+        let mut ending = self.rooms.sessions.close(&session, sm, reason);
+        if !is_managed {
+            ending.leftovers.splice(0..0, self.undelivered);
+        }
         end(&self.rooms, ending).await;
     }
 

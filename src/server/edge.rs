@@ -2,10 +2,13 @@
 
 use super::{DemoAccount, options};
 use crate::config::{BOSH_PATH, Config};
+use crate::http::bosh::{self, BoshHttpOptions, BoshState};
 use crate::http::driver::Rooms;
 use crate::http::files::{ClientFiles, ClientSettings, FilesError};
 use crate::http::host_meta::{self, Endpoints};
 use crate::http::origin::OriginPolicy;
+use crate::http::page;
+use crate::http::peer::Peer;
 use crate::http::ws::{self, WsOptions};
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -17,10 +20,9 @@ use tokio::sync::watch;
 /// What of the edge changes on reload.
 pub(super) struct Edge {
     pub ws: Arc<ArcSwap<WsOptions>>,
-    pub bosh: Arc<ArcSwap<crate::stream::bosh::Options>>,
+    pub bosh: Arc<ArcSwap<BoshHttpOptions>>,
     /// By the name of the endpoint.
     pub origins: Vec<(String, Arc<ArcSwap<OriginPolicy>>)>,
-    pub bosh_origins: Arc<ArcSwap<OriginPolicy>>,
 }
 
 impl Edge {
@@ -36,7 +38,6 @@ impl Edge {
             ws: Arc::new(ArcSwap::from_pointee(options::ws(config))),
             bosh: Arc::new(ArcSwap::from_pointee(options::bosh(config))),
             origins: config.endpoints.iter().map(of).collect(),
-            bosh_origins: shared(options::origins(config, None)),
         }
     }
 
@@ -44,8 +45,6 @@ impl Edge {
     pub fn reload(&self, config: &Config) {
         self.ws.store(Arc::new(options::ws(config)));
         self.bosh.store(Arc::new(options::bosh(config)));
-        self.bosh_origins
-            .store(Arc::new(options::origins(config, None)));
         for (name, policy) in &self.origins {
             let endpoint = config
                 .endpoints
@@ -70,7 +69,6 @@ impl Edge {
         stopping: &watch::Receiver<bool>,
     ) -> Result<Router, FilesError> {
         let mut router = Router::new();
-        let _ = demo;
         if config.ws.enabled {
             for (endpoint, (_, origins)) in config.endpoints.iter().zip(&self.origins) {
                 let served = ws::Endpoint {
@@ -84,11 +82,43 @@ impl Edge {
             }
         }
         router = router.merge(host_meta::router(&discovery(config)));
+        if config.bosh.enabled {
+            let state = BoshState::new(rooms.clone(), self.bosh.clone(), stopping.clone());
+            router = router.merge(bosh::routes(state));
+        }
+        if config.web.console {
+            router = router.merge(console(config, demo));
+        }
         if let Some(files) = client_files(config)? {
             router = router.merge(files.router());
         }
         Ok(router.fallback(nothing_here))
     }
+}
+
+/// The page at `/`; it learns the passwords of demo accounts where they are good: on loopback.
+fn console(config: &Config, demo: &[DemoAccount]) -> Router {
+    let settings = client_settings(config);
+    let demo: Vec<_> = demo
+        .iter()
+        .map(|account| page::DemoAccount {
+            jid: account.jid.to_string(),
+            password: account.password.clone(),
+        })
+        .collect();
+    page::router(move |request| {
+        let here = request
+            .extensions
+            .get::<Peer>()
+            .is_some_and(Peer::is_on_loopback);
+        page::Console {
+            domain: settings.domain.clone(),
+            ws: settings.websocket_path.clone(),
+            bosh: settings.bosh_path.clone(),
+            accounts: if here { demo.clone() } else { Vec::new() },
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    })
 }
 
 /// The web client of `web.client_dir`, if one is named.

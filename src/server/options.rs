@@ -2,6 +2,7 @@
 
 use crate::backend::local::LocalOptions;
 use crate::config::{Config, PlainPolicy};
+use crate::http::bosh::BoshHttpOptions;
 use crate::http::listener::{ConnectionCap, ListenerOptions};
 use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::tls::{CertificateSource, TlsKeeper};
@@ -86,15 +87,22 @@ pub(super) fn ws(config: &Config) -> WsOptions {
     }
 }
 
-pub(super) fn bosh(config: &Config) -> crate::stream::bosh::Options {
-    crate::stream::bosh::Options {
-        max_wait: config.bosh.max_wait,
-        max_hold: u8::try_from(config.bosh.requests.saturating_sub(1)).unwrap_or(u8::MAX),
-        inactivity: config.bosh.inactivity,
-        polling_inactivity: config.bosh.inactivity.max(config.bosh.polling * 2),
-        polling: config.bosh.polling,
-        max_pause: config.bosh.max_pause,
+pub(super) fn bosh(config: &Config) -> BoshHttpOptions {
+    let bosh = &config.bosh;
+    let window = crate::stream::bosh::Options {
+        max_wait: bosh.max_wait,
+        max_hold: u8::try_from(bosh.requests.saturating_sub(1)).unwrap_or(u8::MAX),
+        inactivity: bosh.inactivity,
+        polling_inactivity: bosh.inactivity.max(bosh.polling * 2),
+        polling: bosh.polling,
+        max_pause: bosh.max_pause,
         ..crate::stream::bosh::Options::default()
+    };
+    BoshHttpOptions {
+        window,
+        origins: origins(config, None),
+        max_sessions: config.limits.connections,
+        ..BoshHttpOptions::default()
     }
 }
 

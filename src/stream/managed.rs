@@ -1,7 +1,9 @@
 //! A bound stream: stanzas in both directions, and stream management (XEP-0198).
 
 use super::input::{Input, count};
-use super::{Bound, Event, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit, write};
+use super::{
+    Bound, Event, Framing, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit, write,
+};
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError, error_reply, stamped};
 use crate::xml::Frame;
 use std::time::{Duration, Instant, SystemTime};
@@ -185,6 +187,7 @@ impl Stream {
 
     pub(super) fn on_sm_timeout(&mut self, now: Instant) {
         let options = self.options.load();
+        let answer_counts = self.silence_is_loss();
         let State::Bound(bound) = &mut self.state else {
             return;
         };
@@ -194,7 +197,7 @@ impl Stream {
             let h = sm.tell();
             self.transmits.push_back(Transmit::Element(write::ack(h)));
         }
-        if !bound.routing && due(sm.answer_deadline(&options.sm)) {
+        if answer_counts && due(sm.answer_deadline(&options.sm)) {
             return self.fail(now, StreamFault::AckTimeout);
         }
         if due(sm.request_deadline(&options.sm)) {
@@ -208,13 +211,8 @@ impl Stream {
             return None;
         };
         let sm = bound.sm.as_ref()?;
-        // While the backend has a stanza in hand nothing is read, so no answer can come; and the
-        // session may only be let go when `h` is right.
-        let answer = if bound.routing {
-            None
-        } else {
-            sm.answer_deadline(&options.sm)
-        };
+        let answer = sm.answer_deadline(&options.sm);
+        let answer = answer.filter(|_| self.silence_is_loss());
         [
             sm.untold_deadline(&options.sm),
             answer,
@@ -223,6 +221,17 @@ impl Stream {
         .into_iter()
         .flatten()
         .min()
+    }
+}
+
+impl Stream {
+    /// Whether an unanswered `<r/>` means that the link is dead.
+    fn silence_is_loss(&self) -> bool {
+        // While the backend has a stanza in hand nothing is read, so no answer can come; and the
+        // session may only be let go when `h` is right. A BOSH client may be away for as long as
+        // it was granted, and its `inactivity` tells when it is lost (XEP-0124 §10).
+        let is_routing = matches!(&self.state, State::Bound(bound) if bound.routing);
+        !is_routing && self.framing == Framing::WebSocket
     }
 }
 

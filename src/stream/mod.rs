@@ -393,10 +393,7 @@ impl Stream {
             (State::Closing { .. }, Input::Close) => self.on_close(),
             (State::Closing { .. } | State::Closed { .. }, _) => {}
             (_, Input::Close) => self.on_close(),
-            (State::Opening | State::Reopening { .. }, Input::Open(open)) => {
-                self.on_open(now, &open)
-            }
-            (_, Input::Open(_)) => self.fail(now, StreamFault::UnexpectedOpen),
+            (_, Input::Open(open)) => self.on_open(now, &open),
             // RFC 7395 §3.4: nothing before <open/>; RFC 6120 §6.4.6: nor between success and it.
             (State::Opening | State::Reopening { .. }, _) => {
                 self.fail(now, StreamFault::NotAuthorized);
@@ -409,6 +406,12 @@ impl Stream {
 
     /// The client opens the stream, or restarts it after authentication.
     pub fn on_open(&mut self, now: Instant, open: &OpenRequest) {
+        match self.state {
+            State::Opening | State::Reopening { .. } => {}
+            State::Closing { .. } | State::Closed { .. } => return,
+            // RFC 7395 §3.7, XEP-0206 §5: only after authentication.
+            _ => return self.fail(now, StreamFault::UnexpectedOpen),
+        }
         let options = self.options.load_full();
         let host = match &open.to {
             None => Some(options.default_host()),

@@ -1,34 +1,28 @@
 // The conversations: who is there, what was said, and what became of what we said.
 
-import { $, atEnd, humanTime, make } from "./dom.js";
-import { bare } from "./session.js";
+import { $, atEnd, make } from './dom.js';
+import { bubble, drawFate } from './bubble.js';
+import { bare } from './session.js';
 
 const MAX_MESSAGES = 1000;
 const MAX_SAVED_MESSAGES = 200;
-const FOLD_CHARACTERS = 1200;
-
-const FATES = {
-  waiting: "waiting for the server",
-  stored: "the server has it",
-  unsure: "the session ended before the server confirmed it",
-  failed: "came back",
-};
 
 export class Chat {
   #stream;
   #session;
-  #own = ""; // stays after the session ends, so that the page can still be read
+  #own = ''; // stays after the session ends, so that the page can still be read
   #suggested = [];
   #chats = new Map(); // bare JID → { messages, unread }
   #open = null;
   #byId = new Map();
+  #again = (text) => this.#say(text);
 
   constructor() {
-    $("open-chat").addEventListener("submit", (event) => this.#openTyped(event));
-    $("composer").addEventListener("submit", (event) => this.#submit(event));
-    $("text").addEventListener("keydown", (event) => this.#onKey(event));
-    $("text").addEventListener("input", () => fit($("text")));
-    $("add-contact").addEventListener("click", () => this.#addContact());
+    $('open-chat').addEventListener('submit', (event) => this.#openTyped(event));
+    $('composer').addEventListener('submit', (event) => this.#submit(event));
+    $('text').addEventListener('keydown', (event) => this.#onKey(event));
+    $('text').addEventListener('input', () => fit($('text')));
+    $('add-contact').addEventListener('click', () => this.#addContact());
   }
 
   /** Binds the view to a login. `suggested` are addresses to show although they are on no roster. */
@@ -38,11 +32,12 @@ export class Chat {
     if (this.#own !== own) this.forget();
     this.#own = own;
     this.#suggested = suggested.map(bare).filter((jid) => jid !== own);
-    session.addEventListener("contacts", () => this.#drawPeople());
-    session.addEventListener("message", (event) => this.#hear(event.detail));
-    session.addEventListener("failed", (event) => this.#mark(event.detail.id, "failed", event.detail.condition));
-    stream.addEventListener("acked", (event) => event.detail.entries.forEach((e) => this.#mark(e.label, "stored")));
-    stream.addEventListener("unsure", (event) => event.detail.entries.forEach((e) => this.#mark(e.label, "unsure")));
+    session.addEventListener('contacts', () => this.#drawPeople());
+    session.addEventListener('message', (event) => this.#hear(event.detail));
+    session.addEventListener('failed', (event) => this.#mark(event.detail.id, 'failed', event.detail.condition));
+    stream.addEventListener('acked', (event) => event.detail.entries.forEach((e) => this.#mark(e.label, 'stored')));
+    stream.addEventListener('unsure', (event) => event.detail.entries.forEach((e) => this.#mark(e.label, 'unsure')));
+    stream.addEventListener('state', () => ($('composer-hint').textContent = ''));
     if (saved) this.#restore(saved);
     this.#drawPeople();
     if (!this.#open && this.#suggested.length) this.#show(this.#suggested[0], false);
@@ -53,14 +48,17 @@ export class Chat {
     this.#chats.clear();
     this.#byId.clear();
     this.#open = null;
-    $("messages").replaceChildren();
-    $("composer").hidden = $("add-contact").hidden = true;
-    $("with").textContent = "No conversation open";
-    $("with-detail").textContent = "Choose somebody, or enter an address.";
+    $('messages').replaceChildren();
+    $('composer').hidden = $('add-contact').hidden = true;
+    $('with').textContent = 'No conversation open';
+    $('with-detail').textContent = 'Choose somebody, or enter an address.';
   }
 
   save() {
-    const chats = [...this.#chats].map(([jid, { messages }]) => [jid, messages.slice(-MAX_SAVED_MESSAGES).map(({ node, ...kept }) => kept)]);
+    const chats = [...this.#chats].map(([jid, { messages }]) => [
+      jid,
+      messages.slice(-MAX_SAVED_MESSAGES).map(({ node, ...kept }) => kept),
+    ]);
     return { open: this.#open, chats };
   }
 
@@ -76,10 +74,10 @@ export class Chat {
   #drawPeople() {
     const focused = document.activeElement?.dataset?.jid;
     const everyone = new Set([...this.#session.contacts.keys(), ...this.#suggested, ...this.#chats.keys()]);
-    everyone.delete(this.#chats.has(this.#own) ? "" : this.#own);
+    everyone.delete(this.#chats.has(this.#own) ? '' : this.#own);
     const people = [...everyone].sort((a, b) => this.#rank(a) - this.#rank(b) || a.localeCompare(b));
-    $("contacts").replaceChildren(...people.map((jid) => this.#person(jid)));
-    $("requests").replaceChildren(...[...this.#session.requests].map((jid) => this.#request(jid)));
+    $('contacts').replaceChildren(...people.map((jid) => this.#person(jid)));
+    $('requests').replaceChildren(...[...this.#session.requests].map((jid) => this.#request(jid)));
     if (focused) document.querySelector(`#contacts [data-jid="${CSS.escape(focused)}"]`)?.focus();
     this.#drawUnread();
     this.#drawHead();
@@ -95,49 +93,77 @@ export class Chat {
     const name = this.#session.contacts.get(jid)?.name || jid;
     const current = jid === this.#open;
     const last = this.#chats.get(jid)?.messages.at(-1);
-    const label = `${name}, ${presence}${unread ? `, ${unread} unread` : ""}`;
-    const words = make("span", { class: "who" }, make("b", {}, name), make("small", {}, last ? last.text.slice(0, 80) : presence));
-    const badge = unread ? make("span", { class: "badge", "aria-hidden": "true" }, String(unread)) : null;
-    const button = make("button", { type: "button", "data-jid": jid, "aria-label": label, "aria-current": current ? "true" : null }, make("span", { class: "dot", "data-presence": presence, "aria-hidden": "true" }), words, badge);
-    button.addEventListener("click", () => this.#show(jid, true));
-    return make("li", {}, button);
+    const label = `${name}, ${presence}${unread ? `, ${unread} unread` : ''}`;
+    const words = make(
+      'span',
+      { class: 'who' },
+      make('b', {}, name),
+      make('small', {}, last ? last.text.slice(0, 80) : presence),
+    );
+    const badge = unread ? make('span', { class: 'badge', 'aria-hidden': 'true' }, String(unread)) : null;
+    const button = make(
+      'button',
+      { type: 'button', 'data-jid': jid, 'aria-label': label, 'aria-current': current ? 'true' : null },
+      make('span', { class: 'dot', 'data-presence': presence, 'aria-hidden': 'true' }),
+      words,
+      badge,
+    );
+    button.addEventListener('click', () => this.#show(jid, true));
+    return make('li', {}, button);
   }
 
   #request(jid) {
-    const answer = (yes, word) => make("button", { type: "button", class: yes ? "primary" : "quiet", "aria-label": `${word} ${jid}`, onclick: () => this.#session.answerRequest(jid, yes) }, word);
-    return make("li", {}, make("p", {}, make("b", {}, jid), " wants to see when you are here."), make("div", {}, answer(true, "Allow"), answer(false, "Decline")));
+    const answer = (yes, word) =>
+      make(
+        'button',
+        {
+          type: 'button',
+          class: yes ? 'primary' : 'quiet',
+          'aria-label': `${word} ${jid}`,
+          onclick: () => this.#session.answerRequest(jid, yes),
+        },
+        word,
+      );
+    return make(
+      'li',
+      {},
+      make('p', {}, make('b', {}, jid), ' wants to see when you are here.'),
+      make('div', {}, answer(true, 'Allow'), answer(false, 'Decline')),
+    );
   }
 
   #drawUnread() {
     const total = [...this.#chats.values()].reduce((sum, chat) => sum + chat.unread, 0);
-    $("views-unread").hidden = total === 0;
-    $("views-unread").textContent = total;
-    document.title = total ? `(${total}) stanzad` : "stanzad";
+    $('views-unread').hidden = total === 0;
+    $('views-unread').textContent = total;
+    document.title = total ? `(${total}) stanzad` : 'stanzad';
   }
 
   #drawHead() {
     if (!this.#open) return;
     const contact = this.#session.contacts.get(this.#open);
-    $("with").textContent = contact?.name || this.#open;
-    const asked = contact?.ask === "subscribe" ? ", waiting for permission to see more" : "";
-    $("with-detail").textContent = contact ? `${this.#session.availability(this.#open)}${asked}` : "not on your contact list";
-    $("add-contact").hidden = !!contact || this.#open === this.#own;
+    $('with').textContent = contact?.name || this.#open;
+    const asked = contact?.ask === 'subscribe' ? ', waiting for permission to see more' : '';
+    $('with-detail').textContent = contact
+      ? `${this.#session.availability(this.#open)}${asked}`
+      : 'not on your contact list';
+    $('add-contact').hidden = !!contact || this.#open === this.#own;
   }
 
   async #addContact() {
     try {
       await this.#session.addContact(this.#open);
     } catch (error) {
-      $("with-detail").textContent = `Not added: ${error.message}`;
+      $('with-detail').textContent = `Not added: ${error.message}`;
     }
   }
 
   #openTyped(event) {
     event.preventDefault();
-    const typed = bare($("to").value.trim());
-    if (!typed) return $("to").focus();
-    const jid = typed.includes("@") ? typed : `${typed}@${this.#own.split("@")[1]}`;
-    $("to").value = "";
+    const typed = bare($('to').value.trim());
+    if (!typed) return $('to').focus();
+    const jid = typed.includes('@') ? typed : `${typed}@${this.#own.split('@')[1]}`;
+    $('to').value = '';
     this.#show(jid, true);
   }
 
@@ -145,11 +171,11 @@ export class Chat {
     this.#open = jid;
     const chat = this.#chat(jid);
     chat.unread = 0;
-    $("messages").replaceChildren(...chat.messages.map((message) => (message.node = this.#bubble(message))));
-    $("messages").scrollTop = $("messages").scrollHeight;
-    $("composer").hidden = false;
+    $('messages').replaceChildren(...chat.messages.map((message) => (message.node = bubble(message, this.#again))));
+    $('messages').scrollTop = $('messages').scrollHeight;
+    $('composer').hidden = false;
     this.#drawPeople();
-    if (focus) $("text").focus();
+    if (focus) $('text').focus();
   }
 
   // ---- messages ----------------------------------------------------------------------------
@@ -168,12 +194,12 @@ export class Chat {
 
   #hear(message) {
     const jid = message.with;
-    if (message.mine) message.fate = "stored";
+    if (message.mine) message.fate = 'stored';
     this.#keep(jid, message);
     if (jid === this.#open) this.#appendBubble(message);
     if (jid !== this.#open || document.hidden) {
       this.#chat(jid).unread++;
-      if (jid !== this.#open) $("spoken").textContent = `Message from ${jid}`;
+      if (jid !== this.#open) $('spoken').textContent = `Message from ${jid}`;
     }
     this.#drawPeople();
   }
@@ -186,86 +212,52 @@ export class Chat {
   }
 
   #appendBubble(message) {
-    const list = $("messages");
+    const list = $('messages');
     const follow = atEnd(list) || message.mine;
-    list.append((message.node = this.#bubble(message)));
+    list.append((message.node = bubble(message, this.#again)));
     if (list.children.length > MAX_MESSAGES) list.firstElementChild.remove();
     if (follow) list.scrollTop = list.scrollHeight;
   }
 
-  #bubble(message) {
-    const body = make("p", { class: "body", dir: "auto" }, message.text);
-    const fold = message.text.length > FOLD_CHARACTERS ? this.#fold(body, message.text.length) : null;
-    const marks = [make("time", { datetime: message.at.toISOString() }, humanTime(message.at))];
-    if (message.delayed) marks.push(make("span", {}, "delayed"));
-    if (message.doubled) marks.push(make("span", { class: "alarm" }, "arrived twice"));
-    marks.push(make("span", { class: "fate" }));
-    const who = make("span", { class: "hidden" }, message.mine ? "You: " : `${message.with}: `);
-    const node = make("li", { class: message.mine ? "mine" : "theirs" }, who, body, fold, make("p", { class: "marks" }, marks));
-    if (message.mine) this.#drawFate(node, message);
-    return node;
-  }
-
-  #fold(body, length) {
-    body.classList.add("folded");
-    const button = make("button", { type: "button", class: "quiet", "aria-expanded": "false" }, `Show all ${length} characters`);
-    button.addEventListener("click", () => {
-      const folded = body.classList.toggle("folded");
-      button.setAttribute("aria-expanded", String(!folded));
-      button.textContent = folded ? `Show all ${length} characters` : "Show less";
-    });
-    return button;
-  }
-
-  #drawFate(node, message) {
-    const fate = node.querySelector(".fate");
-    fate.dataset.fate = message.fate;
-    const words = FATES[message.fate] + (message.why ? `: ${message.why}` : "");
-    const sign = make("span", { role: "img", "aria-label": words, title: words }, { waiting: "○", stored: "✓", unsure: "?", failed: "✕" }[message.fate]);
-    fate.replaceChildren(sign);
-    if (["unsure", "failed"].includes(message.fate)) {
-      fate.append(` ${words} `, make("button", { type: "button", class: "quiet", onclick: () => this.#say(message.text) }, "Send again"));
-    }
-  }
-
   #mark(id, fate, why = null) {
     const message = id && this.#byId.get(id);
-    if (!message || (message.fate === "failed" && fate === "stored")) return;
+    if (!message || (message.fate === 'failed' && fate === 'stored')) return;
     Object.assign(message, { fate, why });
-    if (message.node?.isConnected) this.#drawFate(message.node, message);
+    if (message.node?.isConnected) drawFate(message.node, message, this.#again);
   }
 
   #onKey(event) {
     // isComposing: Enter that chooses a character in an input method is not a wish to send.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
     this.#submit(event);
   }
 
   #submit(event) {
     event.preventDefault();
-    const text = $("text").value;
+    const text = $('text').value;
     if (!text.trim() || !this.#say(text)) return;
-    $("text").value = "";
-    fit($("text"));
+    $('text').value = '';
+    fit($('text'));
   }
 
   #say(text) {
     try {
       const id = this.#session.say(this.#open, text);
-      const message = { with: this.#open, text, mine: true, at: new Date(), id, fate: "waiting" };
+      const message = { with: this.#open, text, mine: true, at: new Date(), id, fate: 'waiting' };
       this.#keep(this.#open, message);
       this.#appendBubble(message);
       this.#drawPeople();
-      $("composer-hint").textContent = this.#stream.state === "online" ? "" : "It waits in the unacked queue for the resumption.";
+      $('composer-hint').textContent =
+        this.#stream.state === 'online' ? '' : 'It waits in the unacked queue for the resumption.';
       return true;
     } catch (error) {
-      $("composer-hint").textContent = `Not sent: ${error.message}.`;
+      $('composer-hint').textContent = `Not sent: ${error.message}.`;
       return false;
     }
   }
 }
 
 function fit(area) {
-  area.style.height = "auto";
+  area.style.height = 'auto';
   area.style.height = `${Math.min(area.scrollHeight + 2, 160)}px`;
 }

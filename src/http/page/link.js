@@ -1,6 +1,6 @@
 // One WebSocket as RFC 7395 sees it: one complete element per text message.
 
-import { NS, child, element, parse } from "./xml.js";
+import { NS, child, element, parse } from './xml.js';
 
 const OPEN_TIMEOUT_MS = 15_000;
 const CLOSE_TIMEOUT_MS = 3_000;
@@ -33,8 +33,8 @@ export class Link {
     const link = new Link();
     link.#trace = trace;
     return new Promise((resolve, reject) => {
-      const socket = (link.#socket = new WebSocket(url, "xmpp"));
-      const timer = setTimeout(() => link.#end(new LinkLost("no answer to the upgrade")), OPEN_TIMEOUT_MS);
+      const socket = (link.#socket = new WebSocket(url, 'xmpp'));
+      const timer = setTimeout(() => link.#end(new LinkLost('no answer to the upgrade')), OPEN_TIMEOUT_MS);
       link.onend = reject;
       socket.onopen = () => {
         clearTimeout(timer);
@@ -55,15 +55,15 @@ export class Link {
 
   send(text) {
     if (this.#over) throw this.#over;
-    this.#trace("out", String(text));
+    this.#trace('out', String(text));
     this.#socket.send(String(text));
   }
 
   /** Opens a stream, again after SASL (RFC 7395 §3.4, §3.7), and returns its features. */
   async openStream(domain) {
-    this.send(element("open", { xmlns: NS.framing, to: domain, version: "1.0" }));
+    this.send(element('open', { xmlns: NS.framing, to: domain, version: '1.0' }));
     const { root: open } = await this.next();
-    if (open.localName !== "open" || open.namespaceURI !== NS.framing) {
+    if (open.localName !== 'open' || open.namespaceURI !== NS.framing) {
       throw new LinkLost(`the server answered <open/> with <${open.nodeName}/>`);
     }
     return (await this.next()).root;
@@ -88,8 +88,8 @@ export class Link {
   async close() {
     if (this.#over) return;
     const ended = new Promise((resolve) => (this.onend = resolve));
-    this.send(element("close", { xmlns: NS.framing }));
-    const timer = setTimeout(() => this.#end(new LinkLost("no answer to <close/>")), CLOSE_TIMEOUT_MS);
+    this.send(element('close', { xmlns: NS.framing }));
+    const timer = setTimeout(() => this.#end(new LinkLost('no answer to <close/>')), CLOSE_TIMEOUT_MS);
     await ended;
     clearTimeout(timer);
   }
@@ -103,29 +103,29 @@ export class Link {
 
   #receive(text) {
     if (this.#over) return;
-    this.#trace("in", typeof text === "string" ? text : "(a binary frame, which RFC 7395 §3.2 forbids)");
+    this.#trace('in', typeof text === 'string' ? text : '(a binary frame, which RFC 7395 §3.2 forbids)');
     let root;
     try {
       root = parse(text);
     } catch (error) {
       return this.#end(new LinkLost(`unreadable frame: ${error.message}`));
     }
-    if (root.localName === "error" && root.namespaceURI === NS.streams) return this.#end(faultIn(root));
-    if (root.localName === "close" && root.namespaceURI === NS.framing) return this.#closed(root);
+    if (root.localName === 'error' && root.namespaceURI === NS.streams) return this.#end(faultIn(root));
+    if (root.localName === 'close' && root.namespaceURI === NS.framing) return this.#closed(root);
     if (this.#handler) return this.#handler(root, text);
-    if (this.#waiting) return this.#settle("resolve", { root, text });
+    if (this.#waiting) return this.#settle('resolve', { root, text });
     this.#inbox.push({ root, text });
   }
 
   #closed(root) {
-    const elsewhere = root.getAttribute("see-other-uri");
+    const elsewhere = root.getAttribute('see-other-uri');
     this.#answerClose();
-    this.#end(new LinkLost(elsewhere ? `the server points to ${elsewhere}` : "the server closed the stream"));
+    this.#end(new LinkLost(elsewhere ? `the server points to ${elsewhere}` : 'the server closed the stream'));
   }
 
   #answerClose() {
     try {
-      this.send(element("close", { xmlns: NS.framing }));
+      this.send(element('close', { xmlns: NS.framing }));
     } catch {
       // The socket went first; there is nobody left to be polite to.
     }
@@ -136,7 +136,7 @@ export class Link {
     if (error instanceof StreamFault) this.#answerClose();
     this.#over = error;
     this.#socket.close();
-    this.#settle("reject", error);
+    this.#settle('reject', error);
     this.onend(error);
   }
 
@@ -149,11 +149,11 @@ export class Link {
 
 function faultIn(root) {
   const parts = [...root.children];
-  const condition = parts.find((part) => part.localName !== "text")?.localName ?? "undefined-condition";
-  return new StreamFault(condition, child(root, "text")?.textContent);
+  const condition = parts.find((part) => part.localName !== 'text')?.localName ?? 'undefined-condition';
+  return new StreamFault(condition, child(root, 'text')?.textContent);
 }
 
 function socketEnd({ code, reason }) {
-  if (code === 1006) return "the connection broke";
-  return `the socket closed with ${code}${reason ? ` (${reason})` : ""}`;
+  if (code === 1006) return 'the connection broke';
+  return `the socket closed with ${code}${reason ? ` (${reason})` : ''}`;
 }

@@ -12,7 +12,7 @@ export function distance(a, b) {
 
 /** An h from the wire, or null if it is not an unsigned 32-bit number. */
 export function readH(text) {
-  if (!/^\d{1,10}$/.test(text ?? "")) return null;
+  if (!/^\d{1,10}$/.test(text ?? '')) return null;
   const h = Number(text);
   return h < MODULUS ? h : null;
 }
@@ -44,8 +44,8 @@ export class StreamManagement {
   enable(enabled) {
     this.restart();
     this.enabled = true;
-    this.id = ["true", "1"].includes(enabled.getAttribute("resume")) ? enabled.getAttribute("id") : null;
-    this.max = Number(enabled.getAttribute("max")) || null;
+    this.id = ['true', '1'].includes(enabled.getAttribute('resume')) ? enabled.getAttribute('id') : null;
+    this.max = Number(enabled.getAttribute('max')) || null;
   }
 
   /** Forgets the id: what follows cannot be resumed. */

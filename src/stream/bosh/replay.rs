@@ -109,6 +109,11 @@ impl ReplayBuffer {
         untaken.flat_map(|answered| &answered.frames)
     }
 
+    /// Forgets the answers that reached no connection: they cannot be asked for again.
+    pub fn forget_untaken(&mut self) {
+        self.answers.retain(|answered| !answered.is_untaken());
+    }
+
     /// Frames in answers that went out, to requests after `rid`.
     pub fn taken_frames_after(&self, rid: u64) -> impl Iterator<Item = &Arc<str>> {
         let taken = self

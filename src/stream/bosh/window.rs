@@ -71,6 +71,8 @@ pub struct Window {
     pub(super) inputs: VecDeque<Input>,
     pub(super) outbound: VecDeque<Arc<str>>,
     pub(super) ready: VecDeque<(RequestToken, Response)>,
+    /// The stream behind is slower than the client.
+    pub(super) is_congested: bool,
     /// Since when no request is open; `None` while one is.
     idle_since: Option<Instant>,
     pub(super) idle_limit: Duration,
@@ -137,6 +139,7 @@ impl Window {
             inputs: VecDeque::new(),
             outbound: VecDeque::new(),
             ready: VecDeque::new(),
+            is_congested: false,
             idle_since: None,
             idle_limit: terms.inactivity,
             terms,
@@ -221,6 +224,16 @@ impl Window {
         self.outbound.push_back(frame.into());
     }
 
+    /// Slows the client down, or lets it go on: while congested, a further request does not release
+    /// the one that is held, unless there is something to say.
+    ///
+    /// A client that has all its `requests` open cannot send more, whereas what is said to it still
+    /// gets through: the only way to slow down a sender that keeps both directions alive. Up to
+    /// `requests` are then held, more than `hold` promises; `wait` holds as ever.
+    pub fn set_congested(&mut self, is_congested: bool) {
+        self.is_congested = is_congested;
+    }
+
     /// Ends the session from this side; without a condition it is a normal end.
     ///
     /// The client hears it in its next answer after the frames that are queued, at the latest when it
@@ -297,6 +310,22 @@ impl Window {
             .taken_frames_after(confirmed_rid)
             .cloned()
             .collect()
+    }
+
+    /// Takes back what the client has not received: no answer will carry it any more.
+    ///
+    /// That is [`undelivered`](Self::undelivered). After a silence of `inactivity` it is also what the
+    /// answer to the very last request carried: a client that gets an answer and has no request open
+    /// makes the next one at once (XEP-0124 §8), so this one was lost on its way.
+    pub fn withdraw(&mut self) -> Vec<Arc<str>> {
+        let mut frames: Vec<_> = self.replay.untaken_frames().cloned().collect();
+        if self.ended() == Some(Ended::Inactive) {
+            let before_last = self.last_rid.saturating_sub(1);
+            frames.extend(self.replay.taken_frames_after(before_last).cloned());
+        }
+        self.replay.forget_untaken();
+        frames.extend(self.outbound.drain(..));
+        frames
     }
 
     fn start_ending(&mut self, condition: Option<Condition>, error: Option<Arc<str>>) {

@@ -1,0 +1,226 @@
+//! Sessions by `sid`, and how many there are.
+
+use super::BoshHttpOptions;
+use super::front::Request;
+use std::collections::HashMap;
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use tokio::sync::{mpsc, watch};
+
+/// How many shards the map has; a power of two.
+const SHARDS: usize = 64;
+
+/// Names a session: 128 random bits (XEP-0124 §7.2, §19.3).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Sid(u128);
+
+impl Sid {
+    /// A fresh one from the operating system's generator.
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).expect("the operating system has random numbers");
+        Self(u128::from_le_bytes(bytes))
+    }
+
+    /// Reads what [`fmt::Display`] wrote; `None` for everything else.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_hex = |b| matches!(b, b'0'..=b'9' | b'a'..=b'f');
+        let is_canonical = text.len() == 32 && text.bytes().all(is_hex);
+        let value = u128::from_str_radix(text, 16).ok()?;
+        is_canonical.then_some(Self(value))
+    }
+
+    /// A few digits for the log: enough to tell sessions apart, too few to take one over.
+    pub fn short(self) -> String {
+        format!("{:08x}", (self.0 >> 96) as u32)
+    }
+}
+
+impl fmt::Display for Sid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.0)
+    }
+}
+
+impl fmt::Debug for Sid {
+    /// Short, for whoever knows the whole sid may speak in the session.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.short())
+    }
+}
+
+/// The way to the task of a session.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// Bounded: what does not fit is refused, and its sender comes again.
+    pub requests: mpsc::Sender<Request>,
+    /// Its client has logged in, so that bigger bodies are let in.
+    pub is_authenticated: Arc<AtomicBool>,
+    /// Its creation request came over a private link; the others have to, as well.
+    pub is_private: bool,
+}
+
+/// Every BOSH session. The map is keyed at random, so that nobody can choose where a `sid` falls.
+#[derive(Debug)]
+pub(super) struct Directory {
+    hasher: RandomState,
+    shards: Box<[RwLock<HashMap<Sid, Entry>>]>,
+    strangers: Mutex<Strangers>,
+    total: watch::Sender<usize>,
+}
+
+/// Sessions whose client has not logged in.
+#[derive(Debug, Default)]
+struct Strangers {
+    total: usize,
+    by_address: HashMap<IpAddr, usize>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self {
+            hasher: RandomState::new(),
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            strangers: Mutex::default(),
+            total: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Directory {
+    /// The session of a `sid` that a client named.
+    pub fn find(&self, sid: &str) -> Option<Entry> {
+        let sid = Sid::parse(sid)?;
+        let shard = self.shard(sid).read();
+        let shard = shard.unwrap_or_else(PoisonError::into_inner);
+        shard.get(&sid).cloned()
+    }
+
+    /// A place for one more session; `None` when a bound is reached.
+    pub fn seat(self: &Arc<Self>, address: IpAddr, options: &BoshHttpOptions) -> Option<Seat> {
+        let stranger = self.stranger(address, options)?;
+        let has_room = self.total.send_if_modified(|total| {
+            let has_room = *total < options.max_sessions;
+            *total += usize::from(has_room);
+            has_room
+        });
+        // From here on the seat gives back what was counted.
+        has_room.then(|| Seat {
+            directory: self.clone(),
+            sid: Sid::random(),
+            is_authenticated: Arc::default(),
+            stranger: Some(stranger),
+        })
+    }
+
+    pub fn len(&self) -> usize {
+        *self.total.borrow()
+    }
+
+    pub async fn drained(&self) {
+        // An error would mean that the sender, which is ours, is gone.
+        let _ = self.total.subscribe().wait_for(|total| *total == 0).await;
+    }
+
+    fn stranger(self: &Arc<Self>, address: IpAddr, options: &BoshHttpOptions) -> Option<Stranger> {
+        let mut strangers = self.strangers();
+        let of_address = strangers.by_address.get(&address).copied().unwrap_or(0);
+        let has_room = strangers.total < options.max_sessions_before_login
+            && of_address < options.max_sessions_before_login_of_one_address;
+        has_room.then(|| {
+            strangers.total += 1;
+            strangers.by_address.insert(address, of_address + 1);
+            Stranger {
+                directory: self.clone(),
+                address,
+            }
+        })
+    }
+
+    fn shard(&self, sid: Sid) -> &RwLock<HashMap<Sid, Entry>> {
+        &self.shards[self.hasher.hash_one(sid) as usize % SHARDS]
+    }
+
+    /// Nothing under these locks panics; a poisoned one would still guard a whole value.
+    fn strangers(&self) -> MutexGuard<'_, Strangers> {
+        self.strangers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The place of one session. Dropping it frees the place.
+#[derive(Debug)]
+pub(super) struct Seat {
+    directory: Arc<Directory>,
+    sid: Sid,
+    is_authenticated: Arc<AtomicBool>,
+    stranger: Option<Stranger>,
+}
+
+impl Seat {
+    pub fn sid(&self) -> Sid {
+        self.sid
+    }
+
+    /// From now on requests find the session.
+    pub fn enter(&self, requests: mpsc::Sender<Request>, is_private: bool) {
+        let entry = Entry {
+            requests,
+            is_authenticated: self.is_authenticated.clone(),
+            is_private,
+        };
+        self.write_shard(|shard| {
+            shard.insert(self.sid, entry);
+        });
+    }
+
+    /// From now on they do not.
+    pub fn leave(&self) {
+        self.write_shard(|shard| {
+            shard.remove(&self.sid);
+        });
+    }
+
+    /// The client has logged in.
+    pub fn on_authenticated(&mut self) {
+        if self.stranger.take().is_some() {
+            self.is_authenticated.store(true, Ordering::Release);
+        }
+    }
+
+    fn write_shard(&self, change: impl FnOnce(&mut HashMap<Sid, Entry>)) {
+        let shard = self.directory.shard(self.sid).write();
+        change(&mut shard.unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.leave();
+        self.directory.total.send_modify(|total| *total -= 1);
+    }
+}
+
+/// Counts one session before its login.
+#[derive(Debug)]
+struct Stranger {
+    directory: Arc<Directory>,
+    address: IpAddr,
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        let mut strangers = self.directory.strangers();
+        strangers.total -= 1;
+        if let Some(count) = strangers.by_address.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                strangers.by_address.remove(&self.address);
+            }
+        }
+    }
+}

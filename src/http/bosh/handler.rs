@@ -1,0 +1,268 @@
+//! One HTTP request: may it, what is in it, and to whom does it go.
+
+use super::directory::Entry;
+use super::front::{FIRST, Front, REQUEST_QUEUE, Request};
+use super::refusal::Refusal;
+use super::{BoshHttpOptions, BoshState, session};
+use crate::backend::{Connection, Transport};
+use crate::http::driver::Driver;
+use crate::http::origin::OriginPolicy;
+use crate::http::peer::Peer;
+use crate::stream::bosh::{
+    Body as BoshBody, Condition, Response as Answer, Window, body_limits, refusal,
+};
+use crate::stream::{Framing, OpenRequest, StreamOptions};
+use crate::xml::Scanner;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, VARY,
+};
+use axum::http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, Response, StatusCode};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use std::cell::RefCell;
+use std::net::{Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use tokio::sync::{mpsc, oneshot};
+
+/// A body may hold so many of the longest stanzas: a client sends what has gathered in one go.
+const BODY_STANZAS: usize = 2;
+
+/// Room for `<body/>` itself.
+const WRAPPER_BYTES: usize = 4 * 1024;
+
+/// For how long a browser need not ask again, in seconds.
+const PREFLIGHT_MAX_AGE: &str = "7200";
+
+thread_local! {
+    /// Scanning ends within one call, so that all requests of a thread share the buffers.
+    static SCANNER: RefCell<Scanner> = RefCell::default();
+}
+
+pub(super) async fn serve(
+    State(state): State<BoshState>,
+    request: HttpRequest<Body>,
+) -> Response<Body> {
+    let options = state.options.load_full();
+    let origin = request.headers().get(ORIGIN).cloned();
+    if let Err(refused) = options.origins.check(request.headers()) {
+        tracing::info!(origin = refused.origin, "BOSH refused to a page");
+        return Refusal::Origin.response();
+    }
+    let mut response = match *request.method() {
+        Method::POST => on_post(&state, &options, request).await,
+        Method::OPTIONS => preflight(),
+        _ => Refusal::Method.response(),
+    };
+    allow_origin(response.headers_mut(), &options.origins, origin);
+    response
+}
+
+async fn on_post(
+    state: &BoshState,
+    options: &BoshHttpOptions,
+    request: HttpRequest<Body>,
+) -> Response<Body> {
+    let peer = peer(&request);
+    let stream_options = state.rooms.options.load_full();
+    let bytes = match read(
+        request,
+        max_body_bytes(&stream_options),
+        options.read_timeout,
+    )
+    .await
+    {
+        Ok(bytes) => bytes,
+        Err(refusal) => return refusal.response(),
+    };
+    let Ok(text) = std::str::from_utf8(&bytes) else {
+        return answer(refusal(Condition::BadRequest)); // RFC 6120 §11.6
+    };
+    let body = match parse(text, &stream_options) {
+        Ok(body) => body,
+        Err(condition) => return answer(refusal(condition)),
+    };
+    let entry = match &body.sid {
+        None => None,
+        Some(sid) => match state.directory.find(sid) {
+            // B-13, XEP-0124 §17.2; the same for a session that began on a better link.
+            Some(entry) if !entry.is_private || peer.link_is_private() => Some(entry),
+            _ => return answer(refusal(Condition::ItemNotFound)),
+        },
+    };
+    let is_authenticated = entry
+        .as_ref()
+        .is_some_and(|entry| entry.is_authenticated.load(Ordering::Acquire));
+    if !is_authenticated && text.len() > max_body_bytes_before_auth(&stream_options) {
+        return answer(refusal(Condition::PolicyViolation));
+    }
+    match entry {
+        Some(entry) => pass_on(&entry, body).await,
+        None => create(state, options, &stream_options, &peer, body).await,
+    }
+}
+
+/// Gives a request to the task of its session and waits for the answer. When this future is
+/// dropped, because the HTTP connection went away, the task notices.
+async fn pass_on(entry: &Entry, body: BoshBody) -> Response<Body> {
+    let (reply, reply_to_come) = oneshot::channel();
+    match entry.requests.try_send(Request { body, reply }) {
+        Ok(()) => {}
+        Err(mpsc::error::TrySendError::Full(_)) => return Refusal::TooManyRequests.response(),
+        Err(mpsc::error::TrySendError::Closed(_)) => {
+            return answer(refusal(Condition::ItemNotFound));
+        }
+    }
+    await_answer(reply_to_come).await
+}
+
+async fn await_answer(reply: oneshot::Receiver<Answer>) -> Response<Body> {
+    // An error means that the session ended before it saw the request.
+    let reply = reply.await;
+    answer(reply.unwrap_or_else(|_| refusal(Condition::ItemNotFound)))
+}
+
+/// XEP-0124 §7
+async fn create(
+    state: &BoshState,
+    options: &BoshHttpOptions,
+    stream_options: &StreamOptions,
+    peer: &Peer,
+    body: BoshBody,
+) -> Response<Body> {
+    if *state.stopping.borrow() {
+        return Refusal::Stopping.response();
+    }
+    let host = match &body.to {
+        None => Some(stream_options.default_host()), // B-29
+        Some(to) => stream_options.host(to),
+    };
+    let Some(host) = host else {
+        return answer(refusal(Condition::HostUnknown));
+    };
+    let Some(seat) = state.directory.seat(peer.ip(), options) else {
+        tracing::warn!(address = %peer.ip(), sessions = state.directory.len(), "BOSH session refused: too many");
+        return Refusal::TooManySessions.response();
+    };
+    let open = OpenRequest {
+        to: Some(host.to_string()),
+        // XEP-0206 §3: a client SHOULD tell it; there never was another one over BOSH.
+        version: body.version.clone().or_else(|| Some("1.0".to_owned())),
+    };
+    let sid = seat.sid().to_string();
+    let window = Window::create(Instant::now(), &sid, &host, FIRST, body, &options.window);
+    let window = match window {
+        Ok(window) => window,
+        Err(violation) => return answer(refusal(violation.condition())),
+    };
+    let (reply, reply_to_come) = oneshot::channel();
+    let (requests, requests_to_come) = mpsc::channel(REQUEST_QUEUE);
+    seat.enter(requests, peer.link_is_private());
+    let front = Front::new(window, reply, requests_to_come);
+    let connection = Arc::new(connection(peer));
+    let driver = Driver::new(state.rooms.clone(), connection, Framing::Bosh);
+    tokio::spawn(session::run(
+        front,
+        driver,
+        open,
+        seat,
+        state.stopping.clone(),
+    ));
+    await_answer(reply_to_come).await
+}
+
+fn connection(peer: &Peer) -> Connection {
+    Connection {
+        transport: Transport::Bosh,
+        endpoint: "bosh".into(),
+        address: peer.ip(),
+        private: peer.link_is_private(),
+        // A session outlives its connections: there is no channel to bind to.
+        binding: Default::default(),
+    }
+}
+
+fn peer(request: &HttpRequest<Body>) -> Peer {
+    let peer = request.extensions().get::<Peer>().cloned();
+    peer.unwrap_or_else(|| Peer::direct(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))))
+}
+
+fn max_body_bytes(options: &StreamOptions) -> usize {
+    let stanzas = options.max_stanza_bytes.saturating_mul(BODY_STANZAS);
+    stanzas.saturating_add(WRAPPER_BYTES)
+}
+
+fn max_body_bytes_before_auth(options: &StreamOptions) -> usize {
+    options
+        .max_stanza_bytes_before_auth
+        .saturating_add(WRAPPER_BYTES)
+}
+
+/// Reads a whole body; what `Content-Length` announces is neither believed nor reserved (B-22).
+async fn read(
+    request: HttpRequest<Body>,
+    max_bytes: usize,
+    timeout: Duration,
+) -> Result<Bytes, Refusal> {
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if announced.is_some_and(|length| length > max_bytes as u64) {
+        return Err(Refusal::TooLarge);
+    }
+    let body = Limited::new(request.into_body(), max_bytes).collect();
+    match tokio::time::timeout(timeout, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(_)) => Err(Refusal::Unreadable),
+        Err(_) => Err(Refusal::TooSlow),
+    }
+}
+
+fn parse(text: &str, options: &StreamOptions) -> Result<BoshBody, Condition> {
+    SCANNER.with_borrow_mut(|scanner| {
+        scanner.set_limits(body_limits(options.xml));
+        BoshBody::parse(scanner, text).map_err(|fault| {
+            tracing::debug!(reason = %fault, "unreadable BOSH body");
+            fault.condition()
+        })
+    })
+}
+
+fn answer(answer: Answer) -> Response<Body> {
+    let mut response = Response::new(Body::from(answer.body));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(answer.content_type));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// What a browser asks before a page may POST `text/xml` elsewhere (Fetch §4.8).
+fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(ACCESS_CONTROL_ALLOW_METHODS, "POST, OPTIONS");
+    set(ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type");
+    set(ACCESS_CONTROL_MAX_AGE, PREFLIGHT_MAX_AGE);
+    response
+}
+
+/// Lets the page read the answer. Credentials are never allowed: BOSH uses no cookies, so there is
+/// nothing that a browser would add (B-23).
+fn allow_origin(headers: &mut HeaderMap, policy: &OriginPolicy, origin: Option<HeaderValue>) {
+    match policy {
+        OriginPolicy::Any => {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        }
+        OriginPolicy::Only(_) => {
+            headers.insert(VARY, HeaderValue::from_static("Origin"));
+            if let Some(origin) = origin {
+                headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            }
+        }
+    }
+}
