@@ -23,7 +23,7 @@ static CREDENTIALS: LazyLock<Credentials> =
 /// A running server. It goes with the test.
 pub struct TestServer {
     pub server: Server,
-    _state: TempDir,
+    pub state: TempDir,
 }
 
 impl TestServer {
@@ -47,10 +47,7 @@ impl TestServer {
         };
         let config = Config::load(&sources).expect("options in order");
         let server = Server::start(config, false).await.expect("a server");
-        Self {
-            server,
-            _state: state,
-        }
+        Self { server, state }
     }
 
     /// Where it listens without TLS.
@@ -65,7 +62,7 @@ impl TestServer {
 
     /// Where its certificate is, as it made it.
     pub fn state_dir(&self) -> &Path {
-        self._state.path()
+        self.state.path()
     }
 
     /// Awaits that so many sessions wait to be resumed.

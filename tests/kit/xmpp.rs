@@ -225,11 +225,27 @@ impl Client {
         }
     }
 
+    /// The messages that are there.
+    pub async fn messages(&mut self) -> Vec<Element> {
+        let mut heard = self.sync().await;
+        heard.retain(|stanza| stanza.name() == "message");
+        heard
+    }
+
     /// The bodies of the messages that are there.
     pub async fn bodies(&mut self) -> Vec<String> {
-        let heard = self.sync().await;
-        let messages = heard.iter().filter(|stanza| stanza.name() == "message");
-        messages.map(body).collect()
+        bodies(&self.messages().await)
+    }
+
+    /// So many messages, which come from the store and so in their own time, and no more.
+    pub async fn stored(&mut self, count: usize) -> Vec<Element> {
+        let mut messages = Vec::new();
+        while messages.len() < count {
+            messages.push(self.next_named("message").await);
+        }
+        let more = self.bodies().await;
+        assert!(more.is_empty(), "and {more:?}");
+        messages
     }
 
     /// The server refuses: `<stream:error/>` with one of the conditions, `<close/>`, the Close
@@ -346,6 +362,10 @@ pub fn attribute(name: &str, value: &str) -> String {
 pub fn body(message: &Element) -> String {
     let body = message.child("body", CLIENT);
     body.map(Element::text).unwrap_or_default()
+}
+
+pub fn bodies(messages: &[Element]) -> Vec<String> {
+    messages.iter().map(body).collect()
 }
 
 /// The one defined condition of a stanza error, which is checked as a whole (RFC 6120 §8.3).
