@@ -8,6 +8,7 @@
 #![allow(dead_code, unused_imports)]
 
 pub mod bosh;
+pub mod corpus;
 pub mod http;
 pub mod manifest;
 pub mod process;

@@ -285,6 +285,13 @@ impl Client {
         self.ws.to_end().await;
     }
 
+    /// Closes the stream if it still goes on, so that the next one finds its resource free.
+    pub async fn end(self, is_alive: bool) {
+        if is_alive {
+            self.close().await;
+        }
+    }
+
     /// Switches stream management on. Returns `<enabled/>`.
     pub async fn enable(&mut self, attributes: &str) -> Element {
         self.send(&format!("<enable xmlns='{SM}' {attributes}/>"))
