@@ -48,8 +48,13 @@ impl Client {
     }
 
     pub async fn over(http: Http) -> Self {
+        Self::on(Ws::over(http).await).await
+    }
+
+    /// The same on a WebSocket that is up.
+    pub async fn on(ws: Ws) -> Self {
         let mut client = Self {
-            ws: Ws::over(http).await,
+            ws,
             jid: String::new(),
             features: Element::new("features", ETHERX),
             stream_id: String::new(),
@@ -74,6 +79,21 @@ impl Client {
         let mut client = Self::open(server).await;
         client.plain(name).await;
         client
+    }
+
+    /// One step of SASL: sends the element with this data, returns what comes back.
+    pub async fn sasl(&mut self, element: &str, data: impl AsRef<[u8]>) -> Element {
+        let tag = element.split(' ').next().expect("a name");
+        let data = BASE64.encode(data);
+        self.send(&format!("<{element} xmlns='{SASL}'>{data}</{tag}>"))
+            .await;
+        self.read().await
+    }
+
+    /// The names of the mechanisms that are offered.
+    pub fn mechanisms(&self) -> Vec<String> {
+        let mechanisms = self.features.child("mechanisms", SASL).expect("mechanisms");
+        mechanisms.children().map(Element::text).collect()
     }
 
     pub async fn plain(&mut self, name: &str) {
@@ -350,6 +370,13 @@ impl Client {
 pub fn h(nonza: &Element) -> u32 {
     let h = nonza.attr("h").unwrap_or_else(|| panic!("no h: {nonza}"));
     h.parse().expect("a count")
+}
+
+/// The condition of a `<failure/>` of SASL.
+#[track_caller]
+pub fn failure(element: &Element) -> &str {
+    assert!(element.is("failure", SASL), "{element}");
+    element.children().next().expect("a condition").name()
 }
 
 pub fn plain_auth(name: &str, password: &str) -> String {
