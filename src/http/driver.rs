@@ -4,7 +4,7 @@
 //! The transport calls [`Driver::poll`], writes what [`Driver::poll_transmit`] gives, and feeds
 //! frames while [`Driver::wants_frame`]. At the end it awaits [`Driver::finish`].
 
-use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply};
+use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply, Transport};
 use crate::sessions::{
     ClaimError, Claimed, Command, Delivered, EndReason, Mail, Session, Sessions,
 };
@@ -13,6 +13,8 @@ use crate::stream::{
     Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Stream,
     StreamFault, Transmit,
 };
+use std::collections::VecDeque;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
@@ -45,8 +47,42 @@ pub struct Driver {
     command: Option<Command>,
     /// Why this side ended the session, if it did.
     reason: Option<EndReason>,
+    /// When the last stanzas for the client had come, over BOSH.
+    times: Times,
     /// What the transport took and could not deliver, oldest first.
     undelivered: Vec<Outbound>,
+}
+
+/// When stanzas came that may be given back, newest last.
+///
+/// A stanza is known by a hash of its text: to keep the text would be to keep what was delivered.
+#[derive(Default)]
+struct Times {
+    hasher: RandomState,
+    sent: VecDeque<(u64, SystemTime)>,
+}
+
+impl Times {
+    /// More than a client can have outstanding unless its stanzas are tiny. Of those before, the
+    /// time of the oldest that is remembered comes closest.
+    const MOST: usize = 256;
+
+    fn note(&mut self, stanza: &Outbound) {
+        if self.sent.len() == Self::MOST {
+            self.sent.pop_front();
+        }
+        let hash = self.hasher.hash_one(&*stanza.text);
+        self.sent.push_back((hash, stanza.at));
+    }
+
+    /// The time of a stanza; to be asked for the newest first.
+    fn take(&mut self, text: &str) -> SystemTime {
+        let hash = self.hasher.hash_one(text);
+        let place = self.sent.iter().rposition(|(other, _)| *other == hash);
+        let found = place.and_then(|place| self.sent.drain(place..).next());
+        let closest = found.or_else(|| self.sent.front().copied());
+        closest.map_or_else(SystemTime::now, |(_, at)| at)
+    }
 }
 
 /// What the backend was asked and has not answered yet.
@@ -79,6 +115,7 @@ impl Driver {
             pressed: None,
             command: None,
             reason: None,
+            times: Times::default(),
             undelivered: Vec::new(),
         }
     }
@@ -190,7 +227,12 @@ impl Driver {
         match session.poll_mail(cx, wanted) {
             Poll::Pending => return false,
             Poll::Ready(Mail::Command(command)) => self.command = Some(command),
-            Poll::Ready(Mail::Stanza(stanza)) => self.stream.deliver(now, stanza),
+            Poll::Ready(Mail::Stanza(stanza)) => {
+                if self.connection.transport == Transport::Bosh {
+                    self.times.note(&stanza);
+                }
+                self.stream.deliver(now, stanza);
+            }
         }
         true
     }
@@ -354,14 +396,14 @@ impl Driver {
     /// Elements of [`Driver::poll_transmit`] that the transport knows it did not deliver, oldest
     /// first; to be called before [`Driver::finish`]. The stanzas among them go the way of what a
     /// session leaves behind. Where stream management is on it knows better, and they are ignored.
-    pub fn give_back<'t>(&mut self, elements: impl IntoIterator<Item = &'t str>) {
-        let at = SystemTime::now();
-        let stanzas = elements.into_iter().filter_map(|element| {
-            let stanza = Stanza::of_server(element.into())?;
-            let (text, kind) = (stanza.text, stanza.kind);
+    pub fn give_back(&mut self, elements: &[Arc<str>]) {
+        let newest_first = elements.iter().rev().filter_map(|element| {
+            let Stanza { text, kind, .. } = Stanza::of_server((&**element).into())?;
+            let at = self.times.take(&text);
             Some(Outbound { text, kind, at })
         });
-        self.undelivered.extend(stanzas);
+        self.undelivered = newest_first.collect();
+        self.undelivered.reverse();
     }
 
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
@@ -508,4 +550,46 @@ fn random_128_bits() -> u128 {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has random numbers");
     u128::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::{Kind, MessageType};
+    use std::time::Duration;
+
+    fn second(n: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(n)
+    }
+
+    fn noted(texts: &[&str]) -> Times {
+        let mut times = Times::default();
+        for (n, text) in (0..).zip(texts) {
+            times.note(&Outbound {
+                text: (*text).into(),
+                kind: Kind::Message(MessageType::Chat),
+                at: second(n),
+            });
+        }
+        times
+    }
+
+    /// Asked for the newest first, stanzas that read alike get each their own time.
+    #[test]
+    fn stanzas_that_read_alike_keep_their_own_times() {
+        let mut times = noted(&["a", "same", "b", "same", "c"]);
+        assert_eq!(times.take("same"), second(3));
+        assert_eq!(times.take("same"), second(1));
+        assert_eq!(times.take("a"), second(0));
+    }
+
+    #[test]
+    fn time_that_is_forgotten_is_that_of_the_oldest_known() {
+        let texts: Vec<String> = (0..300).map(|n| n.to_string()).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let mut times = noted(&texts);
+        assert_eq!(times.sent.len(), Times::MOST);
+        assert_eq!(times.take("299"), second(299));
+        assert_eq!(times.take("0"), second(44));
+    }
 }

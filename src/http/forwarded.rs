@@ -189,7 +189,7 @@ mod tests {
 
     /// Trusts loopback and 10.0.0.0/8.
     fn options(which: ForwardedHeader) -> ListenerOptions {
-        let networks = ["127.0.0.0/8", "::1", "10.0.0.0/8"].map(|one| one.parse().unwrap());
+        let networks = ["127.0.0.0/8", "::1/128", "10.0.0.0/8"].map(|one| one.parse().unwrap());
         ListenerOptions {
             trusted_proxies: networks.into_iter().collect(),
             forwarded_header: which,

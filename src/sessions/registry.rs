@@ -36,14 +36,15 @@ const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(10);
 const SHARDS: usize = 64;
 
 type Shard<K, V> = RwLock<HashMap<K, V>>;
+type Shards<K, V> = Box<[Shard<K, V>]>;
 
 /// Who is here.
 #[derive(Debug)]
 pub struct Sessions {
     options: arc_swap::ArcSwap<SessionsOptions>,
     hasher: RandomState,
-    by_account: Box<[Shard<Box<str>, Vec<Arc<Session>>>]>,
-    by_id: Box<[Shard<SessionId, Arc<Session>>]>,
+    by_account: Shards<Box<str>, Vec<Arc<Session>>>,
+    by_id: Shards<SessionId, Arc<Session>>,
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
 }

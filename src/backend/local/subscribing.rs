@@ -49,9 +49,7 @@ impl Local {
         }
         let session = session.clone();
         self.later(async move |local| {
-            let Some(state) = State::of(&session) else {
-                return None;
-            };
+            let state = State::of(&session)?;
             let account = state.account.clone();
             // §3.1.2: from the bare address, to the bare address.
             let original = stanza.clone();

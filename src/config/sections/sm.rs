@@ -30,8 +30,9 @@ section! {
         ack_request_frequency: u32 = 5, count(0..=10_000, "stanzas"), Live;
 
         /// How long a sent stanza waits to be covered by an ack before the server asks, if the number
-        /// is not reached. 0s asks by number alone.
-        ack_request_delay: Duration = seconds(1), span(seconds(0)..=minutes(1)), Live;
+        /// is not reached. 0s asks by number alone. A client that leaves within this time has not
+        /// acknowledged what it got last, and gets it once more at its next login.
+        ack_request_delay: Duration = Duration::from_millis(250), span(seconds(0)..=minutes(1)), Live;
 
         /// How long the server waits for the answer to an ack request. Then the link is taken for
         /// dead and the session hibernates.

@@ -224,3 +224,73 @@ impl Drop for Stranger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+    const THERE: IpAddr = IpAddr::V6(std::net::Ipv6Addr::LOCALHOST);
+
+    fn options() -> BoshHttpOptions {
+        BoshHttpOptions {
+            max_sessions: 4,
+            max_sessions_before_login: 3,
+            max_sessions_before_login_of_one_address: 2,
+            ..BoshHttpOptions::default()
+        }
+    }
+
+    /// B-05
+    #[test]
+    fn sid_is_read_as_it_was_written_and_in_no_other_way() {
+        let sid = Sid::random();
+        let text = sid.to_string();
+        assert_eq!(Sid::parse(&text), Some(sid));
+        assert_ne!(Sid::random(), sid);
+        for other in [
+            &text[1..],
+            &format!("{text}0"),
+            &format!("+{}", &text[1..]),
+            "",
+        ] {
+            assert_eq!(Sid::parse(other), None, "{other}");
+        }
+        assert_eq!(Sid::parse(&"AB".repeat(16)), None);
+    }
+
+    #[test]
+    fn session_is_found_from_when_it_enters_until_it_leaves() {
+        let directory = Arc::new(Directory::default());
+        let seat = directory.seat(HERE, &options()).unwrap();
+        let sid = seat.sid().to_string();
+        assert!(directory.find(&sid).is_none());
+        let (requests, _requests_to_come) = mpsc::channel(1);
+        seat.enter(requests, true);
+        assert!(directory.find(&sid).is_some_and(|entry| entry.is_private));
+        seat.leave();
+        assert!(directory.find(&sid).is_none());
+        assert_eq!(directory.len(), 1);
+    }
+
+    #[test]
+    fn every_bound_holds_and_every_place_comes_back() {
+        let directory = Arc::new(Directory::default());
+        let seat = |address| directory.seat(address, &options());
+        let mut seats = vec![seat(HERE).unwrap(), seat(HERE).unwrap()];
+        assert!(seat(HERE).is_none(), "the share of one address");
+        seats.push(seat(THERE).unwrap());
+        assert!(seat(THERE).is_none(), "all before login");
+        seats[0].on_authenticated();
+        seats[0].on_authenticated();
+        seats.push(seat(HERE).unwrap());
+        assert!(seat(THERE).is_none(), "all before login, again");
+        seats[1].on_authenticated();
+        assert!(seat(THERE).is_none(), "all");
+        assert_eq!(directory.len(), 4);
+        seats.clear();
+        assert_eq!(directory.len(), 0);
+        let strangers = directory.strangers();
+        assert_eq!((strangers.total, strangers.by_address.len()), (0, 0));
+    }
+}

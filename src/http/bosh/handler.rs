@@ -49,7 +49,7 @@ pub(super) async fn serve(
     let options = state.options.load_full();
     let origin = request.headers().get(ORIGIN).cloned();
     if let Err(refused) = options.origins.check(request.headers()) {
-        tracing::info!(origin = refused.origin, "BOSH refused to a page");
+        tracing::debug!(origin = refused.origin, "BOSH refused to a page");
         return Refusal::Origin.response();
     }
     let mut response = match *request.method() {

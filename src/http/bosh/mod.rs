@@ -25,9 +25,6 @@ mod handler;
 mod refusal;
 mod session;
 
-#[cfg(test)]
-mod tests;
-
 use crate::http::driver::Rooms;
 use crate::http::origin::OriginPolicy;
 use crate::stream::bosh::Options;

@@ -54,7 +54,7 @@ pub(super) async fn run(
     } = attached;
     log_end(&seat, front.window.ended());
     let undelivered = front.window.withdraw();
-    driver.give_back(undelivered.iter().map(|frame| &**frame));
+    driver.give_back(&undelivered);
     driver.finish().await;
     let farewell = async {
         stop(stopping).await;

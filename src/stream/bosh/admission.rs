@@ -122,7 +122,7 @@ impl Window {
         let unanswered = self
             .held
             .live()
-            .filter(|held| !held.is_due(next.at))
+            .filter(|held| !held.is_due(next.at, Duration::ZERO))
             .count()
             + 1;
         self.outbound.is_empty() && unanswered as u64 >= self.terms.requests

@@ -42,7 +42,8 @@ impl Window {
         // §8, §11
         let is_one_too_many = !self.is_congested && self.held.queue.len() > self.terms.hold;
         // A request that came early may be due before the one it waited for: both go, in order (§14.2).
-        let is_one_due = self.held.live().any(|held| held.is_due(now));
+        let delay = self.congestion_delay();
+        let is_one_due = self.held.live().any(|held| held.is_due(now, delay));
         has_payload || is_one_too_many || is_one_due
     }
 

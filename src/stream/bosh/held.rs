@@ -39,8 +39,9 @@ impl Held {
         self.token.is_some()
     }
 
-    pub fn is_due(&self, now: Instant) -> bool {
-        self.is_due || self.deadline <= now
+    /// Must it be answered, if those whose `wait` is over are answered `delay` later?
+    pub fn is_due(&self, now: Instant, delay: Duration) -> bool {
+        self.is_due || self.deadline + delay <= now
     }
 }
 

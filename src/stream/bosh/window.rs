@@ -34,6 +34,9 @@ pub enum Input {
     Terminate,
 }
 
+/// How much later a client that polls is answered while what it sent has not been taken.
+const CONGESTION_DELAY: Duration = Duration::from_secs(10);
+
 /// The sans-I/O state of one BOSH session (XEP-0124, XEP-0206).
 ///
 /// After [`create`](Self::create), and after each of [`on_request`](Self::on_request),
@@ -229,7 +232,8 @@ impl Window {
     ///
     /// A client that has all its `requests` open cannot send more, whereas what is said to it still
     /// gets through: the only way to slow down a sender that keeps both directions alive. Up to
-    /// `requests` are then held, more than `hold` promises; `wait` holds as ever.
+    /// `requests` are then held, more than `hold` promises; `wait` holds as ever, but that a client
+    /// that polls, which would be answered at once, is answered ten seconds later.
     pub fn set_congested(&mut self, is_congested: bool) {
         self.is_congested = is_congested;
     }
@@ -263,7 +267,8 @@ impl Window {
 
     /// When to call [`on_timeout`](Self::on_timeout); `None` when over.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let held = self.held.live().map(|held| held.deadline);
+        let delay = self.congestion_delay();
+        let held = self.held.live().map(|held| held.deadline + delay);
         let early = self.early.next_deadline(self.terms.wait);
         held.chain(early).chain(self.idle_deadline()).min()
     }
@@ -326,6 +331,14 @@ impl Window {
         self.replay.forget_untaken();
         frames.extend(self.outbound.drain(..));
         frames
+    }
+
+    pub(super) fn congestion_delay(&self) -> Duration {
+        if self.is_congested && self.terms.is_polling {
+            CONGESTION_DELAY
+        } else {
+            Duration::ZERO
+        }
     }
 
     fn start_ending(&mut self, condition: Option<Condition>, error: Option<Arc<str>>) {

@@ -1,13 +1,15 @@
 //! Whole conversations in simulated time.
 
+mod bosh;
 mod framing;
 mod login;
 mod loss;
 mod management;
 
 use super::*;
-use crate::auth::{LinkSecurity, Refusal};
-use crate::stanza::MessageType;
+use crate::auth::{LinkSecurity, Mechanism, Refusal, SaslFailure};
+use crate::stanza::{Kind, MessageType, Stanza};
+use std::time::SystemTime;
 
 /// A stream, a clock, and a backend that says yes.
 pub(super) struct Talk {

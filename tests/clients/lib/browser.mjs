@@ -28,7 +28,7 @@ export async function launch(proxy) {
 
 /** A fresh profile with one page that can reach the server and nothing else, and the traffic it has with the server. */
 export async function newPage(browser) {
-  const context = await browser.newContext({ bypassCSP: true });
+  const context = await browser.newContext();
   context.setDefaultTimeout(settings.patience_ms);
   await context.route(
     (url) => url.protocol.startsWith('http') && url.hostname !== '127.0.0.1' && url.hostname !== 'localhost',

@@ -14,8 +14,11 @@ export class Peer {
   sent = [];
   errors = [];
 
-  /** Logs in over WebSocket; without presence until `available()`. */
-  static async connect({ jid, password }, { service = settings.wsUrl, resource } = {}) {
+  /**
+   * Logs in over WebSocket; without presence until `available()`. xmpp.js zeroes its count of received stanzas a moment
+   * after <enabled/> arrived, so that what came earlier is uncounted: unless `eager`, nothing is asked for before.
+   */
+  static async connect({ jid, password }, { service = settings.wsUrl, resource, eager = false } = {}) {
     const peer = new Peer();
     const { local } = parseJid(jid);
     peer.xmpp = client({ service, domain: settings.domain, username: local, password, resource, timeout: settings.patience_ms });
@@ -24,7 +27,7 @@ export class Peer {
     peer.xmpp.on('error', (error) => peer.errors.push(error));
     await within(`${jid} to be online`, peer.xmpp.start());
     peer.jid = peer.xmpp.jid.toString();
-    // xmpp.js zeroes its count of received stanzas a moment after <enabled/> arrived: anything earlier would be uncounted.
+    if (eager) await peer.xmpp.send(xml('presence'));
     await until('stream management', () => peer.xmpp.streamManagement.enabled);
     return peer;
   }
@@ -80,6 +83,7 @@ export class Peer {
   }
 
   async stop() {
+    this.xmpp.reconnect.stop();
     await this.xmpp.stop();
   }
 }

@@ -20,7 +20,8 @@ export function story(title, evidence = () => []) {
         broken = name;
         const file = path.join(outDir, `failed-${title}-${name}.log`);
         mkdirSync(outDir, { recursive: true });
-        writeFileSync(file, [String(failure?.stack), ...(await evidence())].join('\n'));
+        const lines = await Promise.resolve(evidence()).catch((error) => [`no evidence: ${error.stack}`]);
+        writeFileSync(file, [String(failure?.stack), ...lines].join('\n'));
         t.diagnostic(`evidence: ${file}`);
         throw failure;
       }

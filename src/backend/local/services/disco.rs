@@ -15,8 +15,11 @@ const ITEMS: &str = "http://jabber.org/protocol/disco#items";
 pub(super) struct Disco;
 
 impl Service for Disco {
-    fn features(&self, _of: Entity) -> &'static [&'static str] {
-        &[INFO, ITEMS]
+    fn features(&self, of: Entity) -> &'static [&'static str] {
+        match of {
+            Entity::Domain => &[INFO, ITEMS, "msgoffline"], // XEP-0160 §4
+            Entity::Own | Entity::Other => &[INFO, ITEMS],
+        }
     }
 
     fn answers(&self, _entity: Entity, request: &Payload) -> bool {

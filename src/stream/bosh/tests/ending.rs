@@ -158,3 +158,50 @@ fn undelivered_and_unconfirmed_frames_are_told_apart() {
         ["<stream:features/>".into(), "<sent/>".into()]
     );
 }
+
+/// Neither lost nor doubled: who takes a frame back has it, and nobody else.
+#[test]
+fn withdrawn_frames_are_in_no_later_answer() {
+    let mut session = Session::open();
+    let lost = session.request(poll(1));
+    session.window.push("<lost/>");
+    session.responses();
+    session.window.on_request_lost(session.now, lost);
+    session.window.push("<waiting/>");
+    session.window.end(None);
+    let withdrawn = session.window.withdraw();
+    assert_eq!(withdrawn, ["<lost/>".into(), "<waiting/>".into()]);
+    assert!(session.window.undelivered().is_empty());
+    let again = session.request(poll(1));
+    assert_eq!(session.responses(), [(again, terminated("item-not-found"))]);
+}
+
+/// §8: who gets an answer and has no request open makes the next one at once.
+#[test]
+fn after_inactivity_the_answer_to_the_last_request_is_withdrawn_too() {
+    let mut session = Session::open();
+    session.request(poll(1));
+    session.window.push("<received/>");
+    session.responses();
+    session.request(poll(2));
+    session.window.push("<lost/>");
+    session.responses();
+    session.pass(60);
+    assert_eq!(session.window.ended(), Some(Ended::Inactive));
+    assert_eq!(session.window.withdraw(), ["<lost/>".into()]);
+}
+
+#[test]
+fn answer_to_the_last_request_of_a_client_that_says_goodbye_is_not_withdrawn() {
+    let mut session = Session::open();
+    session.request(poll(1));
+    session.window.push("<received/>");
+    session.responses();
+    session.request(Body {
+        terminate: true,
+        ..poll(2)
+    });
+    session.inputs();
+    session.responses();
+    assert!(session.window.withdraw().is_empty());
+}

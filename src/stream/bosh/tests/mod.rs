@@ -1,6 +1,7 @@
 //! The rules of BOSH, one sentence each. Ids are those of the conformance list.
 
 mod body;
+mod congestion;
 mod creation;
 mod delivery;
 mod ending;

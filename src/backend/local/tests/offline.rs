@@ -1,0 +1,180 @@
+use super::*;
+
+async fn send(client: &Client, to: &str, range: std::ops::Range<usize>) {
+    for i in range {
+        let body = format!("<body>{i}</body>");
+        client
+            .send(&format!(
+                "<message type='chat' to='{to}@example.org'>{body}</message>"
+            ))
+            .await;
+    }
+}
+
+fn bodies(mail: &[Element]) -> Vec<usize> {
+    let messages = mail.iter().filter(|stanza| stanza.name() == "message");
+    messages
+        .map(|message| body(message).parse().unwrap())
+        .collect()
+}
+
+/// P-18
+#[tokio::test]
+async fn stored_messages_come_at_initial_presence_in_order_once_and_stamped() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..250).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    assert!(romeo.mail().is_empty());
+    romeo.send("<presence/>").await;
+    let mail = romeo.settle().await;
+    assert_eq!(bodies(&mail), (0..250).collect::<Vec<_>>());
+    for message in mail.iter().filter(|stanza| stanza.name() == "message") {
+        let delay = message.child("delay", "urn:xmpp:delay").expect("a stamp");
+        assert_eq!(delay.attr("from"), Some("example.org"));
+    }
+    let garden = server.bind("romeo", "garden").await;
+    garden.send("<presence/>").await;
+    assert!(bodies(&garden.settle().await).is_empty());
+    assert!(server.stored("romeo").await.is_empty());
+}
+
+/// P-18
+#[tokio::test]
+async fn a_negative_priority_leaves_them_stored_until_it_rises() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..3).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo
+        .send("<presence><priority>-1</priority></presence>")
+        .await;
+    assert!(bodies(&romeo.settle().await).is_empty());
+    send(&juliet, "romeo", 3..5).await;
+    romeo.send("<presence/>").await;
+    assert_eq!(bodies(&romeo.settle().await), [0, 1, 2, 3, 4]);
+}
+
+/// the same sender, before and after the recipient came.
+#[tokio::test]
+async fn what_is_sent_while_stored_messages_are_handed_over_comes_after_them() {
+    let bounds = SessionsOptions {
+        send_queue: 8,
+        ..bounds()
+    };
+    let server = Server::with(options(), bounds).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    let sending = async {
+        send(&juliet, "romeo", 40..60).await;
+    };
+    let reading = async {
+        let mut mail = Vec::new();
+        while bodies(&mail).len() < 60 {
+            mail.push(romeo.next().await);
+        }
+        mail
+    };
+    let ((), mail) = tokio::join!(sending, reading);
+    assert_eq!(bodies(&mail), (0..60).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_session_that_goes_while_they_are_handed_over_loses_none() {
+    let bounds = SessionsOptions {
+        send_queue: 8,
+        ..bounds()
+    };
+    let server = Server::with(options(), bounds).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    romeo.next().await;
+    romeo.next().await;
+    romeo.end().await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    let mut mail = Vec::new();
+    while bodies(&mail).last() != Some(&39) {
+        mail.push(romeo.next().await);
+    }
+    let came = bodies(&mail);
+    // The first pieces of mail were read by the client that went: presence, or a message.
+    assert_eq!(came, (40 - came.len()..40).collect::<Vec<_>>());
+    assert!(came.len() >= 38, "{came:?}");
+}
+
+#[tokio::test]
+async fn at_the_bound_the_sender_is_refused() {
+    let server = Server::with(
+        LocalOptions {
+            offline_messages: 2,
+            ..options()
+        },
+        bounds(),
+    )
+    .await;
+    let juliet = server.login("juliet", "balcony").await;
+    juliet.mail();
+    send(&juliet, "romeo", 0..3).await;
+    assert_eq!(condition(&juliet.next().await), "service-unavailable");
+    assert_eq!(server.stored("romeo").await.len(), 2);
+}
+
+/// XEP-0160 §3, XEP-0334
+#[tokio::test]
+async fn only_what_is_worth_it_is_stored() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    juliet.mail();
+    let typing = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
+    let hint = |name: &str| format!("<{name} xmlns='urn:xmpp:hints'/>");
+    for (kind, inside, stored, refused) in [
+        ("chat", "<body>a</body>".to_owned(), true, false),
+        ("chat", typing.to_owned(), false, false),
+        ("chat", format!("{typing}{}", hint("store")), true, false),
+        (
+            "chat",
+            format!("<body>a</body>{}", hint("no-store")),
+            false,
+            true,
+        ),
+        (
+            "chat",
+            format!("<body>a</body>{}", hint("no-permanent-store")),
+            false,
+            true,
+        ),
+        (
+            "normal",
+            "<x xmlns='jabber:x:conference' jid='r@c.example.org'/>".to_owned(),
+            true,
+            false,
+        ),
+        (
+            "chat",
+            "<received xmlns='urn:xmpp:receipts' id='1'/>".to_owned(),
+            true,
+            false,
+        ),
+        ("headline", "<body>a</body>".to_owned(), false, false),
+        ("groupchat", "<body>a</body>".to_owned(), false, true),
+    ] {
+        let before = server.stored("romeo").await.len();
+        juliet
+            .send(&format!(
+                "<message type='{kind}' to='romeo@example.org'>{inside}</message>"
+            ))
+            .await;
+        let after = server.stored("romeo").await.len();
+        assert_eq!(after - before, usize::from(stored), "{kind} {inside}");
+        assert_eq!(
+            juliet.elements().len(),
+            usize::from(refused),
+            "{kind} {inside}"
+        );
+    }
+}
