@@ -41,11 +41,11 @@ impl Stream {
                     request: frame.element().to_owned().into(),
                 });
             }
-            // RFC 6120 §4.9.3.12
-            Input::Stanza => self.fail(now, StreamFault::NotAuthorized),
-            Input::AckRequest | Input::AckAnswer { .. } | Input::Inactive(_) | Input::Error => {
-                self.fail(now, StreamFault::UnsupportedStanzaType);
+            // RFC 6120 §4.9.3.12: stanzas, and what else has to wait.
+            Input::Stanza | Input::AckRequest | Input::AckAnswer { .. } | Input::Inactive(_) => {
+                self.fail(now, StreamFault::NotAuthorized);
             }
+            Input::Error => self.fail(now, StreamFault::UnsupportedStanzaType),
             Input::Open(_) | Input::Close => {} // dealt with for all states
         }
     }

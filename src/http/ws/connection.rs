@@ -67,7 +67,8 @@ async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(
     stopping: watch::Receiver<bool>,
 ) {
     let end = {
-        let mut stopping = std::pin::pin!(stop(stopping));
+        // A copy: the server waits, before it closes the store, until the last one is gone.
+        let mut stopping = std::pin::pin!(stop(stopping.clone()));
         poll_fn(|cx| connection.poll(cx, stopping.as_mut())).await
     };
     let Connection { socket, driver, .. } = connection;
@@ -75,6 +76,7 @@ async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(
     driver.finish().await;
     // The time-out bounds a peer that neither reads nor closes.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, close(socket, end)).await;
+    drop(stopping);
 }
 
 async fn stop(mut stopping: watch::Receiver<bool>) {
