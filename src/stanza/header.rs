@@ -178,7 +178,7 @@ impl Stanza {
     ///
     /// # Errors
     ///
-    /// [`Refused`] with the stanza error that the sender gets.
+    /// `Refused`, with the stanza error that the sender gets.
     #[allow(clippy::result_large_err)] // the error is answered at once and never travels
     pub fn of_client(frame: &Frame<'_, '_>, from: &FullJid) -> Option<Result<Self, Refused>> {
         let element = match frame.name() {

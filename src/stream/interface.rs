@@ -23,7 +23,7 @@ pub struct Outbound {
 pub enum Framing {
     /// One element per message, `<open/>` and `<close/>` (RFC 7395).
     WebSocket,
-    /// Inside `<body/>`; opened by [`Stream::on_open`], closed by [`Stream::on_close`] (XEP-0206).
+    /// Inside `<body/>`; opened by [`on_open`](super::Stream::on_open), closed by [`on_close`](super::Stream::on_close) (XEP-0206).
     Bosh,
 }
 

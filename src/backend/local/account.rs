@@ -1,6 +1,7 @@
 //! Accounts in use: their rosters, and who may change what at a time.
 
 use super::lock;
+use crate::sessions::Session;
 use crate::stanza::ByteString;
 use crate::stanza::address::BareJid;
 use crate::store::{PendingRequest, RosterChange, RosterItem, Store, StoreError, StoredRoster};
@@ -54,7 +55,10 @@ pub(super) struct Account {
     /// Held by whoever stores a message for the account or hands stored ones over, so that none
     /// is stored behind the back of a session that becomes available.
     pub(super) gate: Arc<tokio::sync::Mutex<()>>,
+    /// Whether stored messages are being handed over; changes under the lock of `successor`.
     draining: AtomicBool,
+    /// The session that came last while they are, and takes over if the one before it goes.
+    successor: Mutex<Option<Arc<Session>>>,
     home: Weak<Accounts>,
 }
 
@@ -75,6 +79,7 @@ impl Account {
             turn: tokio::sync::Mutex::default(),
             gate: Arc::default(),
             draining: AtomicBool::new(false),
+            successor: Mutex::default(),
             home,
         }
     }
@@ -133,8 +138,58 @@ impl Account {
         self.draining.load(Ordering::Acquire)
     }
 
-    pub(super) fn set_draining(&self, draining: bool) {
-        self.draining.store(draining, Ordering::Release);
+    /// A session is about to become available: it begins to get what is stored, or comes after
+    /// the one that does.
+    pub(super) async fn begin_draining(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+    ) -> Option<Draining> {
+        {
+            let mut successor = lock(&self.successor);
+            if self.draining.swap(true, Ordering::AcqRel) {
+                *successor = Some(session.clone());
+                return None;
+            }
+        }
+        let mut draining = Draining {
+            account: self.clone(),
+            gate: None,
+            ended: false,
+        };
+        draining.gate = Some(self.gate.clone().lock_owned().await);
+        Some(draining)
+    }
+}
+
+/// The hand-over of stored messages; while it lives, nothing passes the gate.
+#[derive(Debug)]
+pub(super) struct Draining {
+    pub(super) account: Arc<Account>,
+    gate: Option<tokio::sync::OwnedMutexGuard<()>>,
+    ended: bool,
+}
+
+impl Draining {
+    /// Who goes on; `None` ends the hand-over, so that the next session begins one of its own.
+    pub(super) fn successor(&mut self) -> Option<Arc<Session>> {
+        let mut successor = lock(&self.account.successor);
+        let next = successor.take();
+        if next.is_none() {
+            self.ended = true;
+            self.account.draining.store(false, Ordering::Release);
+        }
+        next
+    }
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        let mut successor = lock(&self.account.successor);
+        // Once it has ended, the flag and the successor are those of the next one.
+        if !self.ended {
+            *successor = None;
+            self.account.draining.store(false, Ordering::Release);
+        }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Messages for those who are not there (RFC 6121 §8.5.2.2, XEP-0160).
 
 use super::Local;
-use super::account::Account;
+use super::account::Draining;
 use super::delivery::Deliveries;
-use super::state::State;
 use crate::backend::Routed;
 use crate::sessions::{Delivered, Session};
 use crate::stanza::address::{BareJid, Jid};
@@ -155,65 +154,58 @@ impl Local {
     }
 
     /// Hands over what is stored for an account, with a stamp of when it was sent, in the order of
-    /// that, in a task of its own. `session` has become available; `gate` is that of `account`.
-    pub(super) fn drain(
-        &self,
-        session: Arc<Session>,
-        account: Arc<Account>,
-        gate: tokio::sync::OwnedMutexGuard<()>,
-    ) {
+    /// that, in a task of its own. `session` is the one that began it.
+    pub(super) fn drain(&self, session: Arc<Session>, mut draining: Draining) {
         let Some(local) = self.arc() else { return };
         tokio::spawn(async move {
-            if let Err(error) = local.hand_over_stored(session, &account).await {
+            let account = draining.account.clone();
+            if let Err(error) = local.hand_over_stored(session, &mut draining).await {
                 tracing::error!(%error, account = %account.jid, "stored messages stay stored");
             }
-            account.set_draining(false);
-            drop(gate);
         });
     }
 
+    /// To one session until it goes, then to the one that came after it.
     async fn hand_over_stored(
         &self,
         session: Arc<Session>,
-        account: &Account,
+        draining: &mut Draining,
     ) -> Result<(), StoreError> {
+        let account = draining.account.clone();
         let mut recipient = Some(session);
         while let Some(session) = recipient {
-            let batch = self.store.offline(&account.jid, BATCH).await?;
-            if batch.is_empty() {
-                return Ok(());
-            }
-            let mut handed_over = Vec::with_capacity(batch.len());
-            for stored in batch.iter() {
-                let text = self.with_stamp(&stored.message, &account.jid);
-                let outbound = Outbound {
-                    text,
-                    kind: kind_of(&stored.message.stanza),
-                    at: stored.message.at,
-                };
-                match session.deliver(outbound) {
-                    Delivered::Queued => {}
-                    Delivered::Pressed => relieved(&session).await,
-                    Delivered::Full(_) | Delivered::Gone(_) => break,
-                }
-                handed_over.push(stored.id);
-            }
-            let complete = handed_over.len() == batch.len();
-            // Only what stands in a mailbox is forgotten here.
-            self.store.forget_offline(&account.jid, handed_over).await?;
-            recipient = if complete {
-                Some(session)
-            } else {
-                self.other_reachable(&session)
-            };
+            while self.hand_over_batch(&session, &account.jid).await? {}
+            recipient = draining.successor();
         }
         Ok(())
     }
 
-    /// Another session of the account that may take over what one could not.
-    fn other_reachable(&self, session: &Session) -> Option<Arc<Session>> {
-        let others = self.reachable(session.account().as_str());
-        others.into_iter().find(|other| other.id() != session.id())
+    /// Returns whether there may be more, and the session takes it.
+    async fn hand_over_batch(
+        &self,
+        session: &Arc<Session>,
+        owner: &BareJid,
+    ) -> Result<bool, StoreError> {
+        let batch = self.store.offline(owner, BATCH).await?;
+        let mut handed_over = Vec::with_capacity(batch.len());
+        for stored in &batch {
+            let text = self.with_stamp(&stored.message, owner);
+            let kind = kind_of(&stored.message.stanza);
+            match session.deliver(Outbound {
+                text,
+                kind,
+                at: stored.message.at,
+            }) {
+                Delivered::Queued => {}
+                Delivered::Pressed => relieved(session).await,
+                Delivered::Full(_) | Delivered::Gone(_) => break,
+            }
+            handed_over.push(stored.id);
+        }
+        let goes_on = !batch.is_empty() && handed_over.len() == batch.len();
+        // Only what stands in a mailbox is forgotten here.
+        self.store.forget_offline(owner, handed_over).await?;
+        Ok(goes_on)
     }
 
     /// Stamped unless it was stamped when it came late for the first time.
@@ -224,20 +216,6 @@ impl Local {
             return message.stanza.clone();
         }
         stamped(&message.stanza, domain, message.at)
-    }
-
-    /// The gate of an account that is not draining already, and the mark that it is from now on.
-    pub(super) async fn begin_draining(
-        &self,
-        state: &State,
-    ) -> Option<tokio::sync::OwnedMutexGuard<()>> {
-        let account = &state.account;
-        if account.is_draining() {
-            return None;
-        }
-        let gate = account.gate.clone().lock_owned().await;
-        account.set_draining(true);
-        Some(gate)
     }
 }
 

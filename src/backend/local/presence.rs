@@ -48,10 +48,10 @@ impl Local {
         let session = session.clone();
         self.later(async move |local| {
             let state = State::of(&session)?;
-            let gate = local.begin_draining(state).await;
+            let draining = state.account.begin_draining(&session).await;
             let deliveries = local.set_available(&session, stanza.text, priority);
-            if let Some(gate) = gate {
-                local.drain(session.clone(), state.account.clone(), gate);
+            if let Some(draining) = draining {
+                local.drain(session.clone(), draining);
             }
             local.settled(deliveries).await
         })

@@ -1,6 +1,6 @@
 //! XMPP over WebSocket (RFC 6455, RFC 7395).
 //!
-//! [`upgrade`] decides about the handshake, [`connection`] drives the stream, [`socket`] is the
+//! [`upgrade`] decides about the handshake, `connection` drives the stream, `socket` is the
 //! narrow door to the WebSocket library.
 
 mod connection;

@@ -1,6 +1,6 @@
 //! What the server and the accounts on it answer.
 //!
-//! A service is a module that says what it answers and answers it. [`core`] lists those that
+//! A service is a module that says what it answers and answers it. [`core()`] lists those that
 //! belong to the core of RFC 6121; others are given to [`super::Local::new`]. A service may have a
 //! domain for itself, as rooms do.
 

@@ -205,3 +205,44 @@ async fn a_thousand_sessions_leave_nothing_behind() {
     assert!(server.sessions.is_empty());
     assert_eq!(server.local.accounts.len(), 0);
 }
+
+/// The promise, with two threads: whatever moment the recipient comes, goes or loses its link at.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_recipient_that_comes_and_goes_gets_every_message_once_and_in_order() {
+    const COUNT: usize = 2000;
+    let options = LocalOptions {
+        offline_messages: COUNT,
+        ..options()
+    };
+    let server = Server::with(options, bounds()).await;
+    let juliet = server.login("juliet", "balcony").await;
+    let sending = tokio::spawn(async move {
+        for i in 0..COUNT {
+            juliet.send(&CHAT.replace(">a<", &format!(">{i}<"))).await;
+        }
+    });
+    let mut got: Vec<usize> = Vec::new();
+    let mut stay = 0;
+    while got.len() < COUNT {
+        let romeo = server.bind("romeo", "orchard").await;
+        romeo.send("<presence/>").await;
+        stay = (stay + 7) % 40;
+        for _ in 0..stay {
+            let reading = messages(romeo.elements());
+            got.extend(
+                reading
+                    .iter()
+                    .map(|message| body(message).parse::<usize>().unwrap()),
+            );
+            tokio::task::yield_now().await;
+        }
+        if stay % 2 == 0 {
+            romeo.hibernate(sm());
+            tokio::task::yield_now().await;
+        }
+        romeo.end().await;
+    }
+    sending.await.unwrap();
+    assert_eq!(got, (0..COUNT).collect::<Vec<_>>());
+    assert!(server.stored("romeo").await.is_empty());
+}
