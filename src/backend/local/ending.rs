@@ -20,6 +20,7 @@ impl Local {
                 session, leftovers, ..
             } = ending;
             local.leave(&session);
+            local.accounts.open(session.account()).forget_rehomed();
             for leftover in leftovers {
                 local.redeliver(&session, leftover).await;
             }
@@ -58,7 +59,8 @@ impl Local {
         let _gate = account.gate.lock().await;
         let mut others = self.reachable(owner.as_str());
         others.retain(|other| other.id() != session.id());
-        if others.iter().any(|other| has_it(other, &stanza, &leftover)) {
+        let somebody_has_it = others.iter().any(|other| has_it(other, &stanza, &leftover));
+        if somebody_has_it || !account.rehome(&leftover) {
             return;
         }
         let message = OfflineMessage {
