@@ -497,6 +497,37 @@ mod closing {
     }
 }
 
+mod output {
+    use super::*;
+
+    /// W-99: the kit's `Ws::recv` checks each frame; here is one of each kind that there is.
+    #[tokio::test]
+    async fn every_frame_of_the_server_is_one_whole_element_unmasked_text_in_utf8() {
+        let server = TestServer::with(&["sm.ack_request_frequency=1"]).await;
+        let mut romeo = Client::available_as(&server, "romeo", "orchard").await;
+        romeo.enable_resumable().await;
+        let jid = romeo.jid.clone();
+        let text = "&lt;\u{1f339}&gt; ".repeat(8000); // a length of 64 bits
+        romeo.chat(&jid, &text).await;
+        romeo.chat(&jid, &"x".repeat(200)).await; // one of 16
+        romeo.chat("nobody@example.org", "an error").await;
+        romeo
+            .iq(
+                "get",
+                "example.org",
+                "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+            )
+            .await;
+        let error = romeo.next_where(|e| e.attr("type") == Some("error")).await;
+        assert_eq!(error.namespace(), CLIENT);
+        let bodies = romeo.bodies().await;
+        assert_eq!(bodies[0], "<\u{1f339}> ".repeat(8000));
+        romeo.ask_h().await;
+        let asked = romeo.next_where(|e| e.name() == "r").await;
+        assert_eq!(asked.namespace(), "urn:xmpp:sm:3");
+    }
+}
+
 /// L-02, L-03: bounds of a stranger.
 mod bounds {
     use super::*;
