@@ -518,13 +518,13 @@ mod output {
                 "<query xmlns='http://jabber.org/protocol/disco#info'/>",
             )
             .await;
+        let asked = romeo.next_where(|e| e.name() == "r").await;
+        assert_eq!(asked.namespace(), "urn:xmpp:sm:3");
         let error = romeo.next_where(|e| e.attr("type") == Some("error")).await;
         assert_eq!(error.namespace(), CLIENT);
         let bodies = romeo.bodies().await;
         assert_eq!(bodies[0], "<\u{1f339}> ".repeat(8000));
         romeo.ask_h().await;
-        let asked = romeo.next_where(|e| e.name() == "r").await;
-        assert_eq!(asked.namespace(), "urn:xmpp:sm:3");
     }
 }
 
