@@ -11,7 +11,7 @@ use stanzad::xml::Element;
 async fn first(server: &TestServer, text: &str) -> (Vec<Element>, Option<u16>) {
     let mut ws = Ws::connect(server).await;
     ws.text(text).await;
-    let (texts, code) = ws.to_end().await;
+    let (texts, code) = ws.read_to_end().await;
     (texts.iter().map(|text| parse(text)).collect(), code)
 }
 
@@ -485,7 +485,7 @@ mod closing {
                     false => Client::open(&server).await,
                 };
                 client.send(text).await;
-                let (texts, code) = client.ws.to_end().await;
+                let (texts, code) = client.ws.read_to_end().await;
                 assert!(code.is_some(), "{text}: {texts:?}");
                 assert!(
                     texts.last().is_some_and(|t| t.starts_with("<close ")),
@@ -565,7 +565,7 @@ mod bounds {
         let mut open = Client::open(&server).await;
         let mut unbound = Client::authenticated(&server, "romeo").await;
         let mut bound = Client::login(&server, "juliet").await;
-        let (texts, _) = silent.to_end().await;
+        let (texts, _) = silent.read_to_end().await;
         assert_eq!(texts.len(), 3, "{texts:?}");
         open.refused(&["connection-timeout"]).await;
         unbound.refused(&["connection-timeout"]).await;
