@@ -8,9 +8,9 @@ use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslR
 use crate::sessions::{
     ClaimError, Claimed, Command, Delivered, EndReason, Mail, Session, Sessions,
 };
-use crate::stanza::{ByteString, Stanza, StanzaError};
+use crate::stanza::{ByteString, Kind, Stanza, StanzaError};
 use crate::stream::{
-    Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Stream,
+    Copies, Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Stream,
     StreamFault, Transmit,
 };
 use std::collections::VecDeque;
@@ -47,41 +47,69 @@ pub struct Driver {
     command: Option<Command>,
     /// Why this side ended the session, if it did.
     reason: Option<EndReason>,
-    /// When the last stanzas for the client had come, over BOSH.
-    times: Times,
+    /// The last stanzas for the client, over BOSH without stream management.
+    sent: Sent,
     /// What the transport took and could not deliver, oldest first.
     undelivered: Vec<Outbound>,
 }
 
-/// When stanzas came that may be given back, newest last.
+/// What is known of stanzas that may be given back, newest last.
 ///
 /// A stanza is known by a hash of its text: to keep the text would be to keep what was delivered.
 #[derive(Default)]
-struct Times {
+struct Sent {
     hasher: RandomState,
-    sent: VecDeque<(u64, SystemTime)>,
+    stanzas: VecDeque<Known>,
 }
 
-impl Times {
-    /// More than a client can have outstanding unless its stanzas are tiny. Of those before, the
-    /// time of the oldest that is remembered comes closest.
+/// One stanza that the transport took.
+struct Known {
+    hash: u64,
+    at: SystemTime,
+    copies: Copies,
+}
+
+impl Sent {
+    /// More than a client can have outstanding unless its stanzas are tiny. What is pushed out is
+    /// taken for arrived.
     const MOST: usize = 256;
 
     fn note(&mut self, stanza: &Outbound) {
-        if self.sent.len() == Self::MOST {
-            self.sent.pop_front();
+        if self.stanzas.len() == Self::MOST
+            && let Some(oldest) = self.stanzas.pop_front()
+        {
+            oldest.copies.arrive();
         }
         let hash = self.hasher.hash_one(&*stanza.text);
-        self.sent.push_back((hash, stanza.at));
+        let (at, copies) = (stanza.at, stanza.copies.clone());
+        self.stanzas.push_back(Known { hash, at, copies });
     }
 
-    /// The time of a stanza; to be asked for the newest first.
-    fn take(&mut self, text: &str) -> SystemTime {
-        let hash = self.hasher.hash_one(text);
-        let place = self.sent.iter().rposition(|(other, _)| *other == hash);
-        let found = place.and_then(|place| self.sent.drain(place..).next());
-        let closest = found.or_else(|| self.sent.front().copied());
-        closest.map_or_else(SystemTime::now, |(_, at)| at)
+    /// The stanza of this text again; to be asked for the newest first. Of one that is not
+    /// remembered, the time of the oldest that is comes closest.
+    fn take(&mut self, text: ByteString, kind: Kind) -> Outbound {
+        let hash = self.hasher.hash_one(&*text);
+        let place = self.stanzas.iter().rposition(|known| known.hash == hash);
+        let found = place.and_then(|place| {
+            let mut newer = self.stanzas.drain(place..);
+            let found = newer.next();
+            newer.for_each(|known| known.copies.arrive());
+            found
+        });
+        let mut stanza = Outbound::new(text, kind, SystemTime::now());
+        match (found, self.stanzas.front()) {
+            (Some(found), _) => (stanza.at, stanza.copies) = (found.at, found.copies),
+            (None, Some(oldest)) => stanza.at = oldest.at,
+            (None, None) => {}
+        }
+        stanza
+    }
+
+    /// The others have arrived.
+    fn settle(&mut self) {
+        self.stanzas
+            .drain(..)
+            .for_each(|known| known.copies.arrive());
     }
 }
 
@@ -115,7 +143,7 @@ impl Driver {
             pressed: None,
             command: None,
             reason: None,
-            times: Times::default(),
+            sent: Sent::default(),
             undelivered: Vec::new(),
         }
     }
@@ -228,8 +256,9 @@ impl Driver {
             Poll::Pending => return false,
             Poll::Ready(Mail::Command(command)) => self.command = Some(command),
             Poll::Ready(Mail::Stanza(stanza)) => {
-                if self.connection.transport == Transport::Bosh {
-                    self.times.note(&stanza);
+                let bosh = self.connection.transport == Transport::Bosh;
+                if bosh && !self.stream.is_managed() {
+                    self.sent.note(&stanza);
                 }
                 self.stream.deliver(now, stanza);
             }
@@ -399,11 +428,11 @@ impl Driver {
     pub fn give_back(&mut self, elements: &[Arc<str>]) {
         let newest_first = elements.iter().rev().filter_map(|element| {
             let Stanza { text, kind, .. } = Stanza::of_server((&**element).into())?;
-            let at = self.times.take(&text);
-            Some(Outbound { text, kind, at })
+            Some(self.sent.take(text, kind))
         });
         self.undelivered = newest_first.collect();
         self.undelivered.reverse();
+        self.sent.settle();
     }
 
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
@@ -422,6 +451,7 @@ impl Driver {
         let Some(session) = self.session.take() else {
             return;
         };
+        self.sent.settle();
         let finish = self.stream.finish();
         let (sm, reason) = match finish {
             Finish::Hibernate(sm) => return hibernate(&self.rooms, &session, sm, now).await,
@@ -562,34 +592,49 @@ mod tests {
         SystemTime::UNIX_EPOCH + Duration::from_secs(n)
     }
 
-    fn noted(texts: &[&str]) -> Times {
-        let mut times = Times::default();
+    const CHAT: Kind = Kind::Message(MessageType::Chat);
+
+    fn noted(texts: &[&str]) -> Sent {
+        let mut sent = Sent::default();
         for (n, text) in (0..).zip(texts) {
-            times.note(&Outbound {
-                text: (*text).into(),
-                kind: Kind::Message(MessageType::Chat),
-                at: second(n),
-            });
+            sent.note(&Outbound::new((*text).into(), CHAT, second(n)));
         }
-        times
+        sent
+    }
+
+    fn time_of(sent: &mut Sent, text: &str) -> SystemTime {
+        sent.take(text.into(), CHAT).at
     }
 
     /// Asked for the newest first, stanzas that read alike get each their own time.
     #[test]
     fn stanzas_that_read_alike_keep_their_own_times() {
-        let mut times = noted(&["a", "same", "b", "same", "c"]);
-        assert_eq!(times.take("same"), second(3));
-        assert_eq!(times.take("same"), second(1));
-        assert_eq!(times.take("a"), second(0));
+        let mut sent = noted(&["a", "same", "b", "same", "c"]);
+        assert_eq!(time_of(&mut sent, "same"), second(3));
+        assert_eq!(time_of(&mut sent, "same"), second(1));
+        assert_eq!(time_of(&mut sent, "a"), second(0));
     }
 
     #[test]
     fn time_that_is_forgotten_is_that_of_the_oldest_known() {
         let texts: Vec<String> = (0..300).map(|n| n.to_string()).collect();
         let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
-        let mut times = noted(&texts);
-        assert_eq!(times.sent.len(), Times::MOST);
-        assert_eq!(times.take("299"), second(299));
-        assert_eq!(times.take("0"), second(44));
+        let mut sent = noted(&texts);
+        assert_eq!(sent.stanzas.len(), Sent::MOST);
+        assert_eq!(time_of(&mut sent, "299"), second(299));
+        assert_eq!(time_of(&mut sent, "0"), second(44));
+    }
+
+    #[test]
+    fn what_is_not_given_back_has_arrived_and_its_copies_are_needless() {
+        let text = crate::stanza::ByteString::from("x");
+        let copies = Copies::of(&text, 2);
+        let mut stanza = Outbound::new(text.clone(), CHAT, second(0));
+        stanza.copies = copies.clone();
+        let mut sent = Sent::default();
+        sent.note(&stanza);
+        sent.settle();
+        assert_eq!(copies.give_up(&text), None);
+        assert_eq!(copies.give_up(&text), None);
     }
 }

@@ -233,11 +233,11 @@ mod tests {
     use std::time::SystemTime;
 
     fn stanza(bytes: usize) -> Outbound {
-        Outbound {
-            text: "x".repeat(bytes).into(),
-            kind: Kind::Message(MessageType::Chat),
-            at: SystemTime::UNIX_EPOCH,
-        }
+        Outbound::new(
+            "x".repeat(bytes).into(),
+            Kind::Message(MessageType::Chat),
+            SystemTime::UNIX_EPOCH,
+        )
     }
 
     fn mailbox(soft: usize, hard: usize) -> Mailbox {

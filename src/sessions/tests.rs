@@ -37,11 +37,11 @@ fn sm() -> Box<Sm> {
 }
 
 fn stanza(text: &str) -> Outbound {
-    Outbound {
-        text: text.to_owned().into(),
-        kind: Kind::Message(MessageType::Chat),
-        at: SystemTime::UNIX_EPOCH,
-    }
+    Outbound::new(
+        text.to_owned().into(),
+        Kind::Message(MessageType::Chat),
+        SystemTime::UNIX_EPOCH,
+    )
 }
 
 fn texts(ending: &Ending) -> Vec<String> {

@@ -1,6 +1,6 @@
 //! What goes into a stream and what comes out of it.
 
-use super::{Sm, StreamFault};
+use super::{Copies, Sm, StreamFault};
 use crate::auth::{Mechanism, SaslFailure};
 use crate::stanza::address::{BareJid, FullJid};
 use crate::stanza::{ByteString, Kind, Stanza, StanzaError};
@@ -16,6 +16,20 @@ pub struct Outbound {
     pub kind: Kind,
     /// When this server got or made it: the stamp, if it comes late.
     pub at: SystemTime,
+    /// The other sessions that it goes to.
+    pub copies: Copies,
+}
+
+impl Outbound {
+    /// A stanza for one session alone.
+    pub fn new(text: ByteString, kind: Kind, at: SystemTime) -> Self {
+        Self {
+            text,
+            kind,
+            at,
+            copies: Copies::default(),
+        }
+    }
 }
 
 /// How elements are framed.

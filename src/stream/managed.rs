@@ -59,7 +59,7 @@ impl Stream {
         if let Some(text) = text {
             let at = SystemTime::UNIX_EPOCH; // never stamped: only messages and presences are
             self.events
-                .push_back(Event::Answer(Outbound { text, kind, at }));
+                .push_back(Event::Answer(Outbound::new(text, kind, at)));
         }
     }
 
@@ -139,10 +139,15 @@ impl Stream {
             stanza.text.clone()
         };
         self.transmits.push_back(Transmit::Element(text));
-        if let Some(sm) = &mut bound.sm
-            && sm.on_sent(now, stanza, &options.sm)
-        {
-            self.request_ack(now);
+        match &mut bound.sm {
+            Some(sm) => {
+                if sm.on_sent(now, stanza, &options.sm) {
+                    self.request_ack(now);
+                }
+            }
+            // Over BOSH the transport knows better what arrived.
+            None if self.framing == Framing::WebSocket => stanza.copies.arrive(),
+            None => {}
         }
     }
 

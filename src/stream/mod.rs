@@ -13,6 +13,7 @@
 //! session. WebSocket and BOSH share all of it and differ in their framing.
 
 pub mod bosh;
+mod copies;
 mod fault;
 mod input;
 mod interface;
@@ -26,6 +27,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use copies::Copies;
 pub use fault::{Condition, StreamFault};
 pub use interface::{Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, Transmit};
 pub use options::{SharedOptions, StreamOptions};
@@ -418,6 +420,11 @@ impl Stream {
     /// Whether our `<close/>` is out or about to be.
     pub fn is_closing(&self) -> bool {
         matches!(self.state, State::Closing { .. } | State::Closed { .. })
+    }
+
+    /// Whether stream management is on, so that what is not acked is kept.
+    pub fn is_managed(&self) -> bool {
+        matches!(&self.state, State::Bound(bound) if bound.sm.is_some())
     }
 
     /// Whether both sides have closed, or the client took too long to.

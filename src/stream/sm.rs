@@ -185,7 +185,8 @@ impl Sm {
         if self.unacked.is_stale(h) {
             return Ok(false);
         }
-        self.unacked.on_ack_answer(h)?;
+        self.unacked
+            .on_ack_answer(h, |stanza| stanza.copies.arrive())?;
         self.requested_at = None;
         if self.unacked.is_empty() {
             self.unrequested = 0;
@@ -200,7 +201,8 @@ impl Sm {
     /// an ack after it.
     pub(super) fn on_resume(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
         // No stale answers here: a client that resumes says how much it has handled.
-        self.unacked.on_ack_answer(h)?;
+        self.unacked
+            .on_ack_answer(h, |stanza| stanza.copies.arrive())?;
         self.requested_at = None;
         self.unrequested = 0;
         self.unrequested_since = None;

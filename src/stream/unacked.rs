@@ -42,7 +42,8 @@ impl<S> UnackedQueue<S> {
         self.stanzas.push_back(stanza);
     }
 
-    /// Drops the stanzas the client reports as handled; returns how many that was.
+    /// Drops the stanzas the client reports as handled, each through `arrived`; returns how many
+    /// that was.
     ///
     /// `h` is a running total since `<enabled/>`, modulo 2^32, as carried by `<a/>` and
     /// `<resume/>`; it is not a delta. Cost: O(stanzas dropped).
@@ -53,7 +54,11 @@ impl<S> UnackedQueue<S> {
     /// than the last one looks. The queue is then unchanged.
     ///
     /// Spec: XEP-0198 §4 <https://xmpp.org/extensions/xep-0198.html#acking>
-    pub fn on_ack_answer(&mut self, h: u32) -> Result<usize, HandledCountTooHigh> {
+    pub fn on_ack_answer(
+        &mut self,
+        h: u32,
+        arrived: impl FnMut(S),
+    ) -> Result<usize, HandledCountTooHigh> {
         let handled = h.wrapping_sub(self.acked_h) as usize;
         if handled > self.stanzas.len() {
             return Err(HandledCountTooHigh {
@@ -61,7 +66,7 @@ impl<S> UnackedQueue<S> {
                 sent: self.sent(),
             });
         }
-        self.stanzas.drain(..handled);
+        self.stanzas.drain(..handled).for_each(arrived);
         self.acked_h = h;
         self.give_back_memory();
         Ok(handled)
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn ack_answer_frees_only_what_it_names() {
         let mut queue = queue(0, 5);
-        assert_eq!(queue.on_ack_answer(2), Ok(2));
+        assert_eq!(queue.on_ack_answer(2, drop), Ok(2));
         assert_eq!(queue.iter().copied().collect::<Vec<_>>(), [2, 3, 4]);
     }
 
@@ -134,7 +139,7 @@ mod tests {
     fn ack_answer_that_wraps_past_zero_drops_the_stanzas_in_between() {
         let mut queue = queue(u32::MAX - 1, 5);
         assert_eq!(queue.sent(), 3);
-        assert_eq!(queue.on_ack_answer(1), Ok(3));
+        assert_eq!(queue.on_ack_answer(1, drop), Ok(3));
         assert_eq!(queue.iter().copied().collect::<Vec<_>>(), [3, 4]);
     }
 
@@ -143,7 +148,7 @@ mod tests {
     fn ack_beyond_sent_count_is_a_fault_and_keeps_the_queue() {
         let mut queue = queue(u32::MAX, 2);
         assert_eq!(
-            queue.on_ack_answer(2),
+            queue.on_ack_answer(2, drop),
             Err(HandledCountTooHigh { h: 2, sent: 1 })
         );
         assert_eq!(queue.len(), 2);
@@ -153,7 +158,7 @@ mod tests {
     #[test]
     fn an_answer_overtaken_by_another_is_stale_also_across_the_wrap() {
         let mut queue = queue(u32::MAX, 3);
-        queue.on_ack_answer(1).unwrap();
+        queue.on_ack_answer(1, drop).unwrap();
         assert!(queue.is_stale(u32::MAX));
         assert!(queue.is_stale(0));
         assert!(!queue.is_stale(1));
@@ -175,7 +180,7 @@ mod tests {
                     sent += 1;
                 }
                 let h = acked + ack;
-                let answer = queue.on_ack_answer(h as u32);
+                let answer = queue.on_ack_answer(h as u32, drop);
                 prop_assert_eq!(answer.is_ok(), h <= sent);
                 if answer.is_ok() { acked = h; }
                 prop_assert_eq!(queue.sent(), sent as u32);

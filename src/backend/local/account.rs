@@ -5,11 +5,9 @@ use crate::sessions::Session;
 use crate::stanza::ByteString;
 use crate::stanza::address::BareJid;
 use crate::store::{PendingRequest, RosterChange, RosterItem, Store, StoreError, StoredRoster};
-use crate::stream::Outbound;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::SystemTime;
 
 /// The accounts in use. Each is here once, so that its locks mean something.
 #[derive(Debug, Default)]
@@ -61,8 +59,6 @@ pub(super) struct Account {
     draining: AtomicBool,
     /// The session that came last while they are, and takes over if the one before it goes.
     successor: Mutex<Option<Arc<Session>>>,
-    /// Leftovers that found a new place, by when they came, as long as somebody has a copy.
-    rehomed: Mutex<HashMap<SystemTime, Vec<ByteString>>>,
     home: Weak<Accounts>,
 }
 
@@ -84,7 +80,6 @@ impl Account {
             gate: Arc::default(),
             draining: AtomicBool::new(false),
             successor: Mutex::default(),
-            rehomed: Mutex::default(),
             home,
         }
     }
@@ -103,26 +98,6 @@ impl Account {
         };
         *lock(&self.roster) = Some(Roster::from(stored));
         Ok(true)
-    }
-
-    /// Notes that a leftover is about to find a new place. Returns `false` if it has one: sessions
-    /// that end together each bring what came to the bare address, in the same bytes.
-    pub(super) fn rehome(&self, leftover: &Outbound) -> bool {
-        let mut rehomed = lock(&self.rehomed);
-        let texts = rehomed.entry(leftover.at).or_default();
-        let is_news = !texts.contains(&leftover.text);
-        if is_news {
-            texts.push(leftover.text.clone());
-        }
-        is_news
-    }
-
-    /// Forgets leftovers of which nobody can bring a copy any more.
-    pub(super) fn forget_rehomed(&self) {
-        lock(&self.rehomed).retain(|_, texts| {
-            texts.retain(|text| !text.as_bytes().is_unique());
-            !texts.is_empty()
-        });
     }
 
     /// Gives an account that the store does not know an empty roster.

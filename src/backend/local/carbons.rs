@@ -5,7 +5,7 @@ use super::delivery::Deliveries;
 use super::messages::account_of;
 use crate::sessions::Session;
 use crate::stanza::{ByteString, Kind, MessageType, Stanza};
-use crate::stream::Outbound;
+use crate::stream::{Copies, Outbound};
 use crate::xml::escape_attribute;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -36,41 +36,64 @@ pub(super) fn is_eligible(stanza: &Stanza) -> bool {
     }
 }
 
+/// Who gets a carbon of one message.
+#[derive(Debug, Default)]
+pub(super) struct Watchers {
+    sent: Vec<Arc<Session>>,
+    /// A carbon to one of these may be the only copy that its account gets to see.
+    pub(super) received: Vec<Arc<Session>>,
+}
+
 impl Local {
-    /// Copies for the carbons-enabled clients of both sides that did not get the message itself.
-    pub(super) fn send_carbons(
+    /// The carbons-enabled clients of both sides that do not get the message itself.
+    pub(super) fn carbon_watchers(
         &self,
         sender: &Arc<Session>,
         stanza: &Stanza,
         recipients: &[Arc<Session>],
-        at: SystemTime,
-        deliveries: &mut Deliveries,
-    ) {
+    ) -> Watchers {
+        if !is_eligible(stanza) {
+            return Watchers::default();
+        }
         let has_it = |session: &Session| {
             session.id() == sender.id() || recipients.iter().any(|other| other.id() == session.id())
         };
-        let own = sender.account().as_str();
-        let mut copy = |account: &str, direction: Direction| {
-            for session in self.sessions.of_account(account) {
-                if session.carbons() && !has_it(&session) {
-                    let text = carbon(&session, stanza, direction);
-                    self.push(
-                        &session,
-                        Outbound {
-                            text,
-                            kind: stanza.kind,
-                            at,
-                        },
-                        deliveries,
-                    );
-                }
-            }
+        let watching = |account: &str| {
+            let mut sessions = self.sessions.of_account(account);
+            sessions.retain(|session| session.carbons() && !has_it(session));
+            sessions
         };
-        copy(own, Direction::Sent);
-        if let Some(account) = stanza.to.as_ref().map(account_of)
-            && account != own
-        {
-            copy(account, Direction::Received);
+        let own = sender.account().as_str();
+        let other = stanza
+            .to
+            .as_ref()
+            .map(account_of)
+            .filter(|account| *account != own);
+        Watchers {
+            sent: watching(own),
+            received: other.map(watching).unwrap_or_default(),
+        }
+    }
+
+    /// `copies`: what the received ones have in common with the message itself. A sent one is of
+    /// what its account knows already.
+    pub(super) fn send_carbons(
+        &self,
+        watchers: &Watchers,
+        stanza: &Stanza,
+        at: SystemTime,
+        copies: &Copies,
+        deliveries: &mut Deliveries,
+    ) {
+        for session in &watchers.sent {
+            let text = carbon(session, stanza, Direction::Sent);
+            self.push(session, Outbound::new(text, stanza.kind, at), deliveries);
+        }
+        for session in &watchers.received {
+            let text = carbon(session, stanza, Direction::Received);
+            let mut outbound = Outbound::new(text, stanza.kind, at);
+            outbound.copies = copies.clone();
+            self.push(session, outbound, deliveries);
         }
     }
 }

@@ -66,11 +66,7 @@ impl Local {
         let mut deliveries = Deliveries::default();
         self.push(
             session,
-            Outbound {
-                text,
-                kind,
-                at: SystemTime::now(),
-            },
+            Outbound::new(text, kind, SystemTime::now()),
             &mut deliveries,
         );
         deliveries.pressed.map_or(Routed::Done, Routed::Pressed)

@@ -1,12 +1,11 @@
 //! What a session leaves behind (rule 2 of the promise).
 
-use super::state::State;
-use super::{Local, carbons};
+use super::Local;
 use crate::backend::BoxFuture;
-use crate::sessions::{Ending, Session};
+use crate::sessions::{Delivered, Ending, Session};
 use crate::stanza::{Condition, IqType, Kind, MessageType, Stanza};
 use crate::store::OfflineMessage;
-use crate::stream::Outbound;
+use crate::stream::{Copies, Outbound};
 use std::sync::Arc;
 
 impl Local {
@@ -20,7 +19,6 @@ impl Local {
                 session, leftovers, ..
             } = ending;
             local.leave(&session);
-            local.accounts.open(session.account()).forget_rehomed();
             for leftover in leftovers {
                 local.redeliver(&session, leftover).await;
             }
@@ -46,52 +44,47 @@ impl Local {
         }
     }
 
-    /// To the other sessions of the account if none of them has it already, else to the store.
+    /// To the other sessions of the account, unless one of them has its own copy; else to the store.
     async fn redeliver_message(&self, session: &Arc<Session>, leftover: Outbound) {
-        let Some(stanza) = Stanza::of_server(leftover.text.clone()) else {
-            return;
-        };
+        let Outbound {
+            text,
+            kind,
+            at,
+            copies,
+        } = leftover;
         let owner = session.account();
-        if stanza.marks.carbon && stanza.from.as_str() == owner.as_str() {
-            return; // a copy of what went elsewhere
-        }
         let account = self.accounts.open(owner);
         let _gate = account.gate.lock().await;
+        let Some(text) = copies.give_up(&text) else {
+            return; // another session has it, or will give it up in its turn
+        };
+        let Some(stanza) = Stanza::of_server(text.clone()) else {
+            return;
+        };
+        if stanza.marks.carbon && stanza.from.as_str() == owner.as_str() {
+            return; // of what this account said itself
+        }
         let mut others = self.reachable(owner.as_str());
         others.retain(|other| other.id() != session.id());
-        let somebody_has_it = others.iter().any(|other| has_it(other, &stanza, &leftover));
-        if somebody_has_it || !account.rehome(&leftover) {
-            return;
-        }
-        let message = OfflineMessage {
-            stanza: leftover.text.clone(),
-            at: leftover.at,
-        };
-        let text = self.with_stamp(&message, owner);
-        let mut taken = false;
+        let late = self.with_stamp(
+            &OfflineMessage {
+                stanza: text.clone(),
+                at,
+            },
+            owner,
+        );
+        let copies = Copies::of(&late, others.len());
+        let mut lost = others.is_empty();
         for other in others {
-            let late = Outbound {
-                text: text.clone(),
-                ..leftover.clone()
-            };
-            taken |= !matches!(
-                other.deliver(late),
-                crate::sessions::Delivered::Full(_) | crate::sessions::Delivered::Gone(_)
-            );
+            let mut outbound = Outbound::new(late.clone(), kind, at);
+            outbound.copies = copies.clone();
+            if let Delivered::Full(outbound) | Delivered::Gone(outbound) = other.deliver(outbound) {
+                lost |= outbound.copies.give_up(&outbound.text).is_some();
+            }
         }
-        if !taken {
-            self.keep_leftover(owner, &leftover).await;
+        if lost {
+            self.keep_leftover(owner, &Outbound::new(text, kind, at))
+                .await;
         }
     }
-}
-
-/// Whether a session got the message when it came: as one of those at the bare address, or as a
-/// carbon.
-fn has_it(session: &Session, stanza: &Stanza, leftover: &Outbound) -> bool {
-    let Some(state) = State::of(session) else {
-        return false;
-    };
-    let to_all = stanza.to.as_ref().is_some_and(|to| to.resource().is_none());
-    (to_all && state.was_reachable(leftover.at))
-        || (carbons::is_eligible(stanza) && state.had_carbons(leftover.at))
 }

@@ -36,11 +36,7 @@ impl Local {
         let (text, at) = (stanza.text.clone(), SystemTime::now());
         self.push(
             recipient,
-            Outbound {
-                text,
-                kind: stanza.kind,
-                at,
-            },
+            Outbound::new(text, stanza.kind, at),
             &mut deliveries,
         );
         self.routed(deliveries)

@@ -1,14 +1,14 @@
 //! Messages (RFC 6121 §8.5).
 
+use super::Local;
 use super::delivery::Deliveries;
 use super::routing::Place;
 use super::state::State;
-use super::{Local, carbons};
 use crate::backend::Routed;
 use crate::sessions::Session;
 use crate::stanza::address::Jid;
 use crate::stanza::{Condition, MessageType, Stanza};
-use crate::stream::Outbound;
+use crate::stream::{Copies, Outbound};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -105,17 +105,14 @@ impl Local {
         at: SystemTime,
         deliveries: &mut Deliveries,
     ) {
+        let watchers = self.carbon_watchers(session, stanza, recipients);
+        let copies = Copies::of(&stanza.text, recipients.len() + watchers.received.len());
         for recipient in recipients {
-            let outbound = Outbound {
-                text: stanza.text.clone(),
-                kind: stanza.kind,
-                at,
-            };
+            let mut outbound = Outbound::new(stanza.text.clone(), stanza.kind, at);
+            outbound.copies = copies.clone();
             self.push(recipient, outbound, deliveries);
         }
-        if carbons::is_eligible(stanza) {
-            self.send_carbons(session, stanza, recipients, at, deliveries);
-        }
+        self.send_carbons(&watchers, stanza, at, &copies, deliveries);
     }
 
     /// The sessions that messages to the bare address go to: all that are available with a

@@ -63,11 +63,7 @@ impl Local {
         let kind = Kind::Presence(kind);
         self.push(
             session,
-            Outbound {
-                text: text.clone(),
-                kind,
-                at: SystemTime::now(),
-            },
+            Outbound::new(text.clone(), kind, SystemTime::now()),
             told,
         );
     }

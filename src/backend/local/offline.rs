@@ -10,7 +10,7 @@ use crate::stanza::{
     ByteString, Condition, Kind, Marks, MessageType, Stanza, error_reply, stamped,
 };
 use crate::store::{Kept, OfflineMessage, StoreError};
-use crate::stream::Outbound;
+use crate::stream::{Copies, Outbound};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -71,7 +71,10 @@ impl Local {
             if recipients.is_empty() {
                 local.keep(&session, &stanza, &to, at).await;
                 if super::carbons::is_eligible(&stanza) {
-                    local.send_carbons(&session, &stanza, &[], at, &mut deliveries);
+                    // What is stored arrives later, whatever becomes of its carbons.
+                    let watchers = local.carbon_watchers(&session, &stanza, &[]);
+                    let copies = Copies::default();
+                    local.send_carbons(&watchers, &stanza, at, &copies, &mut deliveries);
                 }
             } else {
                 local.deliver_message(&session, &stanza, &recipients, at, &mut deliveries);
@@ -191,11 +194,7 @@ impl Local {
         for stored in &batch {
             let text = self.with_stamp(&stored.message, owner);
             let kind = kind_of(&stored.message.stanza);
-            match session.deliver(Outbound {
-                text,
-                kind,
-                at: stored.message.at,
-            }) {
+            match session.deliver(Outbound::new(text, kind, stored.message.at)) {
                 Delivered::Queued => {}
                 Delivered::Pressed => relieved(session).await,
                 Delivered::Full(_) | Delivered::Gone(_) => break,

@@ -62,7 +62,6 @@ impl Local {
         let Some(state) = State::of(session) else {
             return told;
         };
-        state.set_reachable(priority >= 0);
         let presence = Presence {
             priority,
             text: text.clone(),
@@ -114,7 +113,6 @@ impl Local {
         let Some(state) = State::of(session) else {
             return told;
         };
-        state.set_reachable(false);
         let broadcast_before = session.set_presence(None).is_some();
         if broadcast_before {
             self.broadcast(session, state, text, PresenceType::Unavailable, &mut told);

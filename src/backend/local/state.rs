@@ -6,7 +6,6 @@ use crate::sessions::Session;
 use crate::stanza::address::{BareJid, Jid};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use std::time::SystemTime;
 
 /// How many entities a session may have directed presence to. One more is refused.
 const MAX_DIRECTED: usize = 1000;
@@ -17,14 +16,6 @@ pub(super) struct State {
     /// The account, kept alive as long as it is online.
     pub(super) account: Arc<Account>,
     directed: Mutex<BTreeSet<Jid>>,
-    reach: Mutex<Reach>,
-}
-
-/// Since when a session gets what is not addressed to it alone.
-#[derive(Debug, Clone, Copy, Default)]
-struct Reach {
-    available: Option<SystemTime>,
-    carbons: Option<SystemTime>,
 }
 
 impl State {
@@ -32,7 +23,6 @@ impl State {
         Self {
             account,
             directed: Mutex::default(),
-            reach: Mutex::default(),
         }
     }
 
@@ -58,28 +48,6 @@ impl State {
 
     pub(super) fn take_directed(&self) -> BTreeSet<Jid> {
         std::mem::take(&mut lock(&self.directed))
-    }
-
-    /// Messages to the bare address reach it from now on, or no longer.
-    pub(super) fn set_reachable(&self, reachable: bool) {
-        let mut reach = lock(&self.reach);
-        reach.available = reachable.then(|| reach.available.unwrap_or_else(SystemTime::now));
-    }
-
-    /// Carbons reach it from now on, or no longer.
-    pub(super) fn set_carbons(&self, on: bool) {
-        let mut reach = lock(&self.reach);
-        reach.carbons = on.then(|| reach.carbons.unwrap_or_else(SystemTime::now));
-    }
-
-    /// Whether a message to the bare address that was sent at `at` reached it.
-    pub(super) fn was_reachable(&self, at: SystemTime) -> bool {
-        lock(&self.reach).available.is_some_and(|since| since <= at)
-    }
-
-    /// Whether carbons of a message that was sent at `at` reached it.
-    pub(super) fn had_carbons(&self, at: SystemTime) -> bool {
-        lock(&self.reach).carbons.is_some_and(|since| since <= at)
     }
 
     /// Whether the roster of its account lets `contact` see its presence.

@@ -170,14 +170,8 @@ impl Talk {
         );
         let kind = Kind::Message(MessageType::Normal);
         let at = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
-        self.stream.deliver(
-            self.now,
-            Outbound {
-                text: text.into(),
-                kind,
-                at,
-            },
-        );
+        self.stream
+            .deliver(self.now, Outbound::new(text.into(), kind, at));
         self.hear()
     }
 

@@ -2,7 +2,6 @@
 
 use super::{Answer, Entity, Local, Payload, Request, Service};
 use crate::backend::local::carbons::NS;
-use crate::backend::local::state::State;
 use crate::stanza::Condition;
 use std::sync::Arc;
 
@@ -27,9 +26,6 @@ impl Service for Carbons {
             _ => return Answer::Now(Err(Condition::BadRequest.into())),
         };
         request.session.set_carbons(on);
-        if let Some(state) = State::of(&request.session) {
-            state.set_carbons(on);
-        }
         Answer::Now(Ok(String::new()))
     }
 }

@@ -246,3 +246,58 @@ async fn a_recipient_that_comes_and_goes_gets_every_message_once_and_in_order() 
     assert_eq!(got, (0..COUNT).collect::<Vec<_>>());
     assert!(server.stored("romeo").await.is_empty());
 }
+
+/// One client read it and left; the other one never came back for its copy.
+#[tokio::test]
+async fn a_message_that_one_client_acknowledged_is_not_stored_when_the_other_expires() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    let orchard = server.login("romeo", "orchard").await;
+    let garden = server.login("romeo", "garden").await;
+    garden.mail();
+    orchard.hibernate(sm());
+    juliet.send(CHAT).await;
+    for stanza in garden.outbound() {
+        stanza.copies.arrive();
+    }
+    garden.end().await;
+    orchard.end().await;
+    assert!(server.stored("romeo").await.is_empty());
+}
+
+/// Neither has it: it is stored once, whichever ends first.
+#[tokio::test]
+async fn a_message_that_two_sessions_leave_behind_is_stored_once() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    let orchard = server.login("romeo", "orchard").await;
+    let garden = server.login("romeo", "garden").await;
+    orchard.hibernate(sm());
+    garden.hibernate(sm());
+    juliet.send(CHAT).await;
+    tokio::join!(orchard.end(), garden.end());
+    assert_eq!(server.stored("romeo").await.len(), 1);
+}
+
+/// The message went to one resource, and a carbon to the other, which holds the last hope.
+#[tokio::test]
+async fn a_carbon_that_is_left_behind_last_is_stored_as_the_message_that_it_wraps() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    let orchard = server.login("romeo", "orchard").await;
+    let garden = server.login("romeo", "garden").await;
+    garden
+        .ask("set", "", "<enable xmlns='urn:xmpp:carbons:2'/>")
+        .await;
+    orchard.hibernate(sm());
+    garden.hibernate(sm());
+    juliet
+        .send(&CHAT.replace("romeo@example.org", "romeo@example.org/orchard"))
+        .await;
+    orchard.end().await;
+    assert!(server.stored("romeo").await.is_empty());
+    garden.end().await;
+    let stored = server.stored("romeo").await;
+    assert_eq!(stored.len(), 1);
+    assert!(!stored[0].contains("urn:xmpp:carbons:2"), "{stored:?}");
+}
