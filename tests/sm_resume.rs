@@ -481,6 +481,33 @@ mod waiting {
         assert!(heard.iter().all(|m| m.child("delay", DELAY).is_some()));
     }
 
+    /// S-31: the promise is neither lost nor doubled.
+    #[tokio::test]
+    async fn what_waiting_sessions_all_had_is_kept_once_when_they_expire_together() {
+        for is_back_early in [false, true] {
+            let server = TestServer::start().await;
+            let mut cut = Vec::new();
+            for resource in ["orchard", "bench", "crypt"] {
+                let mut romeo = Client::available_as(&server, "romeo", resource).await;
+                romeo.enable("resume='true' max='1'").await;
+                cut.push(romeo);
+            }
+            drop(cut);
+            server.hibernating(3).await;
+            let mut juliet = Client::login(&server, "juliet").await;
+            juliet.chat("romeo@example.org", "one").await;
+            juliet.chat("romeo@example.org", "two").await;
+            juliet.hears_nothing().await;
+            if !is_back_early {
+                server.sessions(1).await; // they have expired
+            }
+            let mut romeo = Client::login(&server, "romeo").await;
+            romeo.send("<presence xmlns='jabber:client'/>").await;
+            server.sessions(2).await; // now, if not before
+            assert_eq!(bodies(&romeo.stored(2).await), ["one", "two"]);
+        }
+    }
+
     /// S-38
     #[tokio::test]
     async fn hundreds_of_messages_to_a_waiting_session_all_come_at_resumption() {

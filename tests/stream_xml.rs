@@ -59,7 +59,7 @@ mod refused {
                 panic!("no <open/> before the error")
             };
             assert!(kit::xmpp::parse(&open).is("open", FRAMING));
-            let (texts, code) = ws.to_end().await;
+            let (texts, code) = ws.read_to_end().await;
             assert!(texts[0].contains("<not-well-formed "), "{texts:?}");
             assert!(texts.len() == 2 && code.is_some(), "{texts:?}");
         }

@@ -324,7 +324,7 @@ mod lengths {
             // Not one byte of the payload follows, and nothing is waited for.
             ws.raw([&header(TEXT, length, FIN)[..], &[1, 2, 3, 4]].concat())
                 .await;
-            let (_, code) = within("a refusal", ws.to_end()).await;
+            let (_, code) = within("a refusal", ws.read_to_end()).await;
             let top_bit = length >> 63 == 1;
             assert!(
                 code == Some(1009) || (top_bit && code == Some(1002)),
@@ -413,7 +413,7 @@ mod closing {
         for code in [0, 999, 1004, 1005, 1006, 1015, 65535] {
             let mut ws = Ws::connect(&server).await;
             ws.frame(CLOSE, code_bytes(code)).await;
-            let (texts, answer) = ws.to_end().await;
+            let (texts, answer) = ws.read_to_end().await;
             assert!(texts.is_empty());
             // Whatever it says, it is a code that may be sent.
             assert!(
@@ -431,7 +431,7 @@ mod closing {
         let mut bytes = frame(CLOSE, &code_bytes(1000));
         bytes.extend(frame(TEXT, message(&juliet.jid, "never").as_bytes()));
         romeo.ws.raw(bytes).await;
-        let (texts, code) = romeo.ws.to_end().await;
+        let (texts, code) = romeo.ws.read_to_end().await;
         assert!(texts.is_empty() && code.is_some(), "{texts:?} {code:?}");
         juliet.hears_nothing().await;
     }

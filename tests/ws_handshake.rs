@@ -272,7 +272,7 @@ mod hostile {
     #[tokio::test]
     async fn what_is_not_http_ends_the_connection_and_nothing_else() {
         let server = TestServer::start().await;
-        let noise: Vec<u8> = (0..4096_u32).map(|n| (n * 7919 >> 3) as u8).collect();
+        let noise: Vec<u8> = (0..4096_u32).map(|n| ((n * 7919) >> 3) as u8).collect();
         let tls_hello = [
             &[
                 0x16, 0x03, 0x01, 0x00, 0x2f, 0x01, 0x00, 0x00, 0x2b, 0x03, 0x03,

@@ -11,7 +11,7 @@ use stanzad::xml::Element;
 async fn first(server: &TestServer, text: &str) -> (Vec<Element>, Option<u16>) {
     let mut ws = Ws::connect(server).await;
     ws.text(text).await;
-    let (texts, code) = ws.to_end().await;
+    let (texts, code) = ws.read_to_end().await;
     (texts.iter().map(|text| parse(text)).collect(), code)
 }
 
@@ -485,7 +485,7 @@ mod closing {
                     false => Client::open(&server).await,
                 };
                 client.send(text).await;
-                let (texts, code) = client.ws.to_end().await;
+                let (texts, code) = client.ws.read_to_end().await;
                 assert!(code.is_some(), "{text}: {texts:?}");
                 assert!(
                     texts.last().is_some_and(|t| t.starts_with("<close ")),
@@ -494,6 +494,37 @@ mod closing {
             }
         }
         juliet.hears_nothing().await;
+    }
+}
+
+mod output {
+    use super::*;
+
+    /// W-99: the kit's `Ws::recv` checks each frame; here is one of each kind that there is.
+    #[tokio::test]
+    async fn every_frame_of_the_server_is_one_whole_element_unmasked_text_in_utf8() {
+        let server = TestServer::with(&["sm.ack_request_frequency=1"]).await;
+        let mut romeo = Client::available_as(&server, "romeo", "orchard").await;
+        romeo.enable_resumable().await;
+        let jid = romeo.jid.clone();
+        let text = "&lt;\u{1f339}&gt; ".repeat(8000); // a length of 64 bits
+        romeo.chat(&jid, &text).await;
+        romeo.chat(&jid, &"x".repeat(200)).await; // one of 16
+        romeo.chat("nobody@example.org", "an error").await;
+        romeo
+            .iq(
+                "get",
+                "example.org",
+                "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+            )
+            .await;
+        let asked = romeo.next_where(|e| e.name() == "r").await;
+        assert_eq!(asked.namespace(), "urn:xmpp:sm:3");
+        let error = romeo.next_where(|e| e.attr("type") == Some("error")).await;
+        assert_eq!(error.namespace(), CLIENT);
+        let bodies = romeo.bodies().await;
+        assert_eq!(bodies[0], "<\u{1f339}> ".repeat(8000));
+        romeo.ask_h().await;
     }
 }
 
@@ -534,7 +565,7 @@ mod bounds {
         let mut open = Client::open(&server).await;
         let mut unbound = Client::authenticated(&server, "romeo").await;
         let mut bound = Client::login(&server, "juliet").await;
-        let (texts, _) = silent.to_end().await;
+        let (texts, _) = silent.read_to_end().await;
         assert_eq!(texts.len(), 3, "{texts:?}");
         open.refused(&["connection-timeout"]).await;
         unbound.refused(&["connection-timeout"]).await;

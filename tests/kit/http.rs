@@ -161,7 +161,7 @@ impl Http {
     }
 
     /// Everything up to the end of the connection.
-    pub async fn to_end(mut self) -> Vec<u8> {
+    pub async fn read_to_end(mut self) -> Vec<u8> {
         while self.fill().await > 0 {}
         self.buffer
     }

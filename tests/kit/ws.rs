@@ -251,14 +251,14 @@ impl Ws {
     /// The server ends the connection: whatever it says before, it says with this code, and then
     /// TCP ends. Returns the texts that came before.
     pub async fn ends_with(&mut self, code: u16) -> Vec<String> {
-        let (texts, found) = self.to_end().await;
+        let (texts, found) = self.read_to_end().await;
         assert_eq!(found, Some(code), "after {texts:?}");
         texts
     }
 
     /// Everything to the end of TCP: the texts, and the code of the Close frame if there was one.
     /// It is answered, as a client does.
-    pub async fn to_end(&mut self) -> (Vec<String>, Option<u16>) {
+    pub async fn read_to_end(&mut self) -> (Vec<String>, Option<u16>) {
         let (mut texts, mut code) = (Vec::new(), None);
         loop {
             match self.next().await {

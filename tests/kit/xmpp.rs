@@ -274,7 +274,7 @@ impl Client {
     pub fn refused(&mut self, conditions: &[&str]) -> impl Future<Output = Element> {
         let caller = std::panic::Location::caller();
         async move {
-            let (texts, code) = self.ws.to_end().await;
+            let (texts, code) = self.ws.read_to_end().await;
             let [error, close] = texts.as_slice() else {
                 panic!("{caller}: not an error and a close, but {texts:?}, {code:?}");
             };
@@ -302,7 +302,7 @@ impl Client {
             }
         }
         self.ws.frame(CLOSE, code_bytes(1000)).await;
-        self.ws.to_end().await;
+        self.ws.read_to_end().await;
     }
 
     /// Closes the stream if it still goes on, so that the next one finds its resource free.

@@ -141,7 +141,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             self.flush(cx, now)?;
             let read = reads_left > 0 && self.read(cx, now)?;
             reads_left -= usize::from(read);
-            if !read && !wrote {
+            // The mailbox was not asked while the peer took nothing; nobody else would wake us.
+            let relieved = flushed && !writable;
+            if !read && !wrote && !relieved {
                 break;
             }
         }
