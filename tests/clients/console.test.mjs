@@ -14,7 +14,8 @@ const USERS = JSON.parse(process.env.STANZAD_USERS ?? '[]');
 const OUT = process.env.STANZAD_OUT;
 const PATIENCE_MS = 30_000;
 
-const [ada, bo] = USERS;
+// The last two, so that the sessions that it leaves hibernating are nobody else's contacts.
+const [ada, bo] = USERS.slice(-2);
 let browser;
 let open = [];
 
