@@ -9,7 +9,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const DOMAIN = 'localhost';
-const ACCOUNTS = 12;
+const ACCOUNTS = 14;
 const START_LIMIT_MS = 60_000;
 const STOP_LIMIT_MS = 20_000;
 const CONVERSE = fileURLToPath(new URL('../node_modules/converse.js', import.meta.url));
