@@ -10,8 +10,8 @@ use crate::sessions::{
 };
 use crate::stanza::{ByteString, Kind, Stanza, StanzaError};
 use crate::stream::{
-    Copies, Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Stream,
-    StreamFault, Transmit,
+    Copies, Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Sm,
+    Stream, StreamFault, Transmit,
 };
 use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
@@ -223,7 +223,7 @@ impl Driver {
         }
         let mut batch = MAIL_BATCH;
         loop {
-            self.poll_pressed(cx);
+            self.poll_pressed(cx, now);
             let progressed = self.poll_pending(cx, now) | self.obey(now);
             let mail = batch > 0 && self.poll_mail(cx, now, writable);
             batch -= usize::from(mail);
@@ -236,7 +236,7 @@ impl Driver {
         }
     }
 
-    fn poll_pressed(&mut self, cx: &mut Context<'_>) {
+    fn poll_pressed(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self
             .pressed
             .as_ref()
@@ -244,6 +244,7 @@ impl Driver {
         {
             self.pressed = None;
         }
+        self.stream.set_paused(now, self.pressed.is_some());
     }
 
     /// One piece of mail. Commands come before stanzas, and also to a stream without room.
@@ -251,7 +252,7 @@ impl Driver {
         let Some(session) = &self.session else {
             return false;
         };
-        let wanted = writable && self.stream.has_room(self.pressed.is_some());
+        let wanted = writable && self.stream.has_room();
         match session.poll_mail(cx, wanted) {
             Poll::Pending => return false,
             Poll::Ready(Mail::Command(command)) => self.command = Some(command),
@@ -453,18 +454,20 @@ impl Driver {
         };
         self.sent.settle();
         let finish = self.stream.finish();
-        let (sm, reason) = match finish {
-            Finish::Hibernate(sm) => return hibernate(&self.rooms, &session, sm, now).await,
-            Finish::End {
-                sm,
-                closed_by_client: true,
-                ..
-            } => (sm, EndReason::Closed),
-            Finish::End {
-                sm, fault: true, ..
-            } => (sm, EndReason::StreamError),
-            Finish::End { sm, .. } => (sm, EndReason::LinkLost),
-            Finish::Unbound => (None, EndReason::LinkLost),
+        let ordered = match self.command {
+            Some(Command::End(reason)) => Some(reason),
+            Some(Command::HandOver) | None => None,
+        };
+        let (sm, reason) = match (finish, ordered) {
+            (Finish::Hibernate(sm), None) => {
+                return hibernate(&self.rooms, &session, sm, now).await;
+            }
+            // The link was lost before the order to end was obeyed.
+            (Finish::Hibernate(sm), Some(reason)) => (Some(sm), reason),
+            (finish, ordered) => {
+                let (sm, reason) = ended(finish);
+                (sm, ordered.unwrap_or(reason))
+            }
         };
         let reason = self.reason.unwrap_or(reason);
         let is_managed = sm.is_some();
@@ -538,12 +541,7 @@ impl Pending {
     }
 }
 
-async fn hibernate(
-    rooms: &Rooms,
-    session: &Arc<Session>,
-    sm: Box<crate::stream::Sm>,
-    now: Instant,
-) {
+async fn hibernate(rooms: &Rooms, session: &Arc<Session>, sm: Box<Sm>, now: Instant) {
     let seconds = sm.resume_timeout().unwrap_or_default().as_secs();
     let unacked = sm.unacked_len();
     tracing::info!(session = %session.id().short(), jid = %session.jid(), unacked, seconds, "session hibernates");
@@ -559,6 +557,23 @@ pub async fn end(rooms: &Rooms, ending: crate::sessions::Ending) {
         reason = ending.reason.as_str(), leftovers = ending.leftovers.len(), "session ended"
     );
     rooms.backend.ended(ending).await;
+}
+
+/// Why a session is over whose stream came to this.
+fn ended(finish: Finish) -> (Option<Box<Sm>>, EndReason) {
+    match finish {
+        Finish::End {
+            sm,
+            closed_by_client: true,
+            ..
+        } => (sm, EndReason::Closed),
+        Finish::End {
+            sm, fault: true, ..
+        } => (sm, EndReason::StreamError),
+        Finish::End { sm, .. } => (sm, EndReason::LinkLost),
+        Finish::Hibernate(sm) => (Some(sm), EndReason::LinkLost),
+        Finish::Unbound => (None, EndReason::LinkLost),
+    }
 }
 
 /// What the client hears when this side ends its session.

@@ -51,6 +51,7 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
             resume_timeout: sm.resume_timeout,
             max_hibernating_per_user: sm.max_hibernating_per_user,
             max_unacked: sm.max_unacked,
+            max_unacked_bytes: limits.send_queue_bytes,
             first_h: sm.debug_first_h,
         },
     }

@@ -137,6 +137,24 @@ impl Mailbox {
         self.receiver.wake();
     }
 
+    /// The order to end that nobody has obeyed yet.
+    pub(super) fn take_end(&self) -> Option<EndReason> {
+        let mut inner = self.lock();
+        let Some(Command::End(reason)) = inner.command else {
+            return None;
+        };
+        inner.command = None;
+        Some(reason)
+    }
+
+    /// The session has been handed over.
+    pub(super) fn forget_hand_over(&self) {
+        let mut inner = self.lock();
+        if inner.command == Some(Command::HandOver) {
+            inner.command = None;
+        }
+    }
+
     /// The next piece of mail; stanzas only while `wants_stanzas`.
     pub(super) fn poll_mail(&self, cx: &mut Context<'_>, wants_stanzas: bool) -> Poll<Mail> {
         // Registered first, so that a push between the look and the registration is not missed.

@@ -32,6 +32,9 @@ const HARD_OVER_SOFT: usize = 16;
 /// How long a stream may take to let go of a session that another stream resumes.
 const HAND_OVER_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// How long an order to let go is waited for before it is given again.
+const ORDER_INTERVAL: Duration = Duration::from_secs(1);
+
 /// How many shards the maps have; a power of two.
 const SHARDS: usize = 64;
 
@@ -199,7 +202,10 @@ impl Sessions {
                 Take::Over => return Err(self.claim_error(id, account)),
                 Take::Attached => session.command(Command::HandOver),
             }
-            if tokio::time::timeout_at(deadline, let_go).await.is_err() {
+            // The order is given anew now and then: another claim may have been served with it.
+            let patience = deadline.min(tokio::time::Instant::now() + ORDER_INTERVAL);
+            let let_go = tokio::time::timeout_at(patience, let_go).await.is_ok();
+            if !let_go && tokio::time::Instant::now() >= deadline {
                 return Err(ClaimError { h: None });
             }
         }
@@ -219,6 +225,8 @@ impl Sessions {
                 session
                     .mailbox()
                     .set_bounds(attached_bounds(&self.options.load()));
+                // An order to the stream that let go is none to the one that comes.
+                session.mailbox().forget_hand_over();
                 Take::Taken(sm)
             }
             Carrier::Attached => Take::Attached,
@@ -237,9 +245,14 @@ impl Sessions {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
         // Nobody empties it, so nobody is made to wait for it.
-        let stanzas = options.max_unacked.saturating_sub(sm.unacked_len()).max(1);
-        let bytes = attached_bounds(&options).hard.bytes;
-        let hard = Amount { stanzas, bytes };
+        let hard = Amount {
+            stanzas: options.max_unacked.saturating_sub(sm.unacked_len()).max(1),
+            bytes: attached_bounds(&options)
+                .hard
+                .bytes
+                .saturating_sub(sm.unacked_bytes())
+                .max(1),
+        };
         session.mailbox().set_bounds(Bounds {
             soft: Amount::UNLIMITED,
             hard,
@@ -254,7 +267,9 @@ impl Sessions {
             };
         }
         session.let_go.notify_waiters();
-        self.end_surplus(session.account(), options.max_hibernating_per_user)
+        let mut endings: Vec<_> = self.obey_late_order(session).into_iter().collect();
+        endings.extend(self.end_surplus(session.account(), options.max_hibernating_per_user));
+        endings
     }
 
     fn end_surplus(&self, account: &BareJid, most: usize) -> Vec<Ending> {
@@ -271,7 +286,7 @@ impl Sessions {
             let Some(oldest) = oldest_hibernating(&sessions) else {
                 return endings;
             };
-            endings.extend(self.end(oldest, EndReason::TooManyHibernating));
+            endings.extend(self.end_hibernating(oldest, EndReason::TooManyHibernating));
         }
     }
 
@@ -280,26 +295,50 @@ impl Sessions {
     /// One that hibernates is over at once: the caller passes the [`Ending`] to the backend. One
     /// that a stream carries is told; its owner will [`Sessions::close`] it.
     pub fn end(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
-        let hibernating = {
+        let ending = self.end_if_hibernating(session, reason, |_| true);
+        if ending.is_none() {
+            // A stream that lets go of the session at this moment finds the order in `hibernate`.
+            session.command(Command::End(reason));
+            return self.obey_late_order(session);
+        }
+        ending
+    }
+
+    /// The stream may have let go between a look at the carrier and the order.
+    fn obey_late_order(&self, session: &Arc<Session>) -> Option<Ending> {
+        if !session.is_hibernating() {
+            return None;
+        }
+        let reason = session.mailbox().take_end()?;
+        self.end_if_hibernating(session, reason, |_| true)
+    }
+
+    /// Ends a session only if it hibernates: it may have been resumed a moment ago.
+    pub fn end_hibernating(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
+        self.end_if_hibernating(session, reason, |_| true)
+    }
+
+    /// Looks and acts under one lock. `due`: whether one that hibernates until then is meant.
+    fn end_if_hibernating(
+        &self,
+        session: &Arc<Session>,
+        reason: EndReason,
+        due: impl FnOnce(Instant) -> bool,
+    ) -> Option<Ending> {
+        let sm = {
             let mut carrier = session.carrier();
             match std::mem::replace(&mut *carrier, Carrier::Ended) {
-                Carrier::Hibernating { sm, until, .. } => {
+                Carrier::Hibernating { sm, until, .. } if due(until) => {
                     lock(&self.expiries).remove(&(until, session.id()));
-                    Some(sm)
+                    sm
                 }
                 former => {
                     *carrier = former;
-                    None
+                    return None;
                 }
             }
         };
-        match hibernating {
-            Some(sm) => Some(self.close(session, Some(sm), reason)),
-            None => {
-                session.command(Command::End(reason));
-                None
-            }
-        }
+        Some(self.close(session, Some(sm), reason))
     }
 
     /// A session is over: nothing more is taken into its mailbox, and what was unacked or waiting
@@ -360,17 +399,10 @@ impl Sessions {
         };
         let sessions = due.into_iter().filter_map(|id| self.by_id(id));
         sessions
-            .filter_map(|session| self.end_hibernating(&session, EndReason::Expired))
+            .filter_map(|session| {
+                self.end_if_hibernating(&session, EndReason::Expired, |until| until <= now)
+            })
             .collect()
-    }
-
-    /// Ends a session only if it hibernates: it may have been resumed a moment ago.
-    pub fn end_hibernating(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
-        if session.is_hibernating() {
-            self.end(session, reason)
-        } else {
-            None
-        }
     }
 
     fn account_shard(&self, account: &str) -> &Shard<Box<str>, Vec<Arc<Session>>> {
@@ -400,14 +432,15 @@ fn account_part(jid: &Jid) -> &str {
 }
 
 fn oldest_hibernating(sessions: &[Arc<Session>]) -> Option<&Arc<Session>> {
-    let since = |session: &&Arc<Session>| match &*session.carrier() {
+    let since = |session: &Arc<Session>| match &*session.carrier() {
         Carrier::Hibernating { since, .. } => Some(*since),
         Carrier::Attached | Carrier::Ended => None,
     };
-    sessions
+    let hibernating = sessions
         .iter()
-        .filter(|session| session.is_hibernating())
-        .min_by_key(since)
+        .filter_map(|session| Some((since(session)?, session)));
+    let oldest = hibernating.min_by_key(|(since, _)| *since);
+    oldest.map(|(_, session)| session)
 }
 
 fn attached_bounds(options: &SessionsOptions) -> Bounds {

@@ -286,3 +286,40 @@ async fn who_waits_for_a_session_to_go_is_told() {
     waiting.await.unwrap();
     assert!(sessions.is_empty());
 }
+
+/// An order that comes while the stream lets go is obeyed, and none is left for the next stream.
+#[tokio::test]
+async fn orders_do_not_outlive_the_stream_that_they_were_for() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    session.command(Command::HandOver);
+    sessions.hibernate(&session, sm(), Instant::now());
+    let id = session.id().to_string();
+    let claimed = sessions
+        .claim(&id, &account("a@example.org"))
+        .await
+        .unwrap();
+    let mail = std::future::poll_fn(|cx| std::task::Poll::Ready(session.poll_mail(cx, false)));
+    assert!(mail.await.is_pending(), "the new stream is told to let go");
+    session.command(Command::End(EndReason::Revoked));
+    let endings = sessions.hibernate(&session, claimed.sm, Instant::now());
+    assert_eq!(endings.len(), 1);
+    assert_eq!(endings[0].reason, EndReason::Revoked);
+    assert!(!session.is_open());
+}
+
+#[test]
+fn a_session_that_was_resumed_is_not_ended_for_having_hibernated() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    assert!(
+        sessions
+            .end_hibernating(&session, EndReason::TooManyHibernating)
+            .is_none()
+    );
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(
+        session.poll_mail(&mut cx, false).is_pending(),
+        "its stream is left alone"
+    );
+}

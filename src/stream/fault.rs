@@ -140,6 +140,19 @@ impl StreamFault {
         }
     }
 
+    /// Whether the client has done nothing wrong.
+    pub fn is_of_this_side(&self) -> bool {
+        matches!(
+            self,
+            Self::AckTimeout
+                | Self::Resumed
+                | Self::Conflict
+                | Self::Overflow
+                | Self::Revoked
+                | Self::Shutdown
+        )
+    }
+
     /// Whether the session may be resumed afterwards: not when its client broke the rules.
     pub fn keeps_session(&self) -> bool {
         matches!(self, Self::AckTimeout | Self::Resumed)

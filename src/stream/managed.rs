@@ -2,7 +2,8 @@
 
 use super::input::{Input, count};
 use super::{
-    Bound, Event, Framing, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit, write,
+    Bound, Event, Finish, Framing, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit,
+    write,
 };
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError, error_reply, stamped};
 use crate::xml::Frame;
@@ -65,8 +66,16 @@ impl Stream {
 
     pub(super) fn on_handled(&mut self, now: Instant) {
         let options = self.options.load();
-        let State::Bound(bound) = &mut self.state else {
-            return;
+        let bound = match &mut self.state {
+            State::Bound(bound) => bound,
+            // The stream ended while the backend had the stanza in hand: it counts all the same.
+            State::Closing { finish, .. } | State::Closed { finish } => {
+                if let Finish::Hibernate(sm) | Finish::End { sm: Some(sm), .. } = finish {
+                    sm.on_handled(now, &options.sm);
+                }
+                return;
+            }
+            _ => return,
         };
         bound.routing = false;
         let Some(sm) = &mut bound.sm else { return };
@@ -148,6 +157,26 @@ impl Stream {
             // Over BOSH the transport knows better what arrived.
             None if self.framing == Framing::WebSocket => stanza.copies.arrive(),
             None => {}
+        }
+    }
+
+    /// The last word before a close: what the client need not send again elsewhere.
+    pub(super) fn tell_before_close(&mut self, state: &mut State) {
+        if let State::Bound(bound) = state
+            && let Some(sm) = &mut bound.sm
+            && sm.has_news()
+        {
+            let h = sm.tell();
+            self.transmits.push_back(Transmit::Element(write::ack(h)));
+        }
+    }
+
+    /// The client is read again: it has as long to answer as if it had been asked now.
+    pub(super) fn on_unpaused(&mut self, now: Instant) {
+        if let State::Bound(bound) = &mut self.state
+            && let Some(sm) = &mut bound.sm
+        {
+            sm.restart_answer_deadline(now);
         }
     }
 
@@ -236,7 +265,10 @@ impl Stream {
         // session may only be let go when `h` is right. A BOSH client may be away for as long as
         // it was granted, and its `inactivity` tells when it is lost (XEP-0124 §10).
         let is_routing = matches!(&self.state, State::Bound(bound) if bound.routing);
-        !is_routing && self.framing == Framing::WebSocket
+        // Nor can one come while the client is not read. If nothing more may be sent either, the
+        // link is of no use any more, and the client says in its `<resume/>` what it has handled.
+        let is_heard = !self.paused || !self.has_room();
+        !is_routing && is_heard && self.framing == Framing::WebSocket
     }
 }
 

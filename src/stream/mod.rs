@@ -58,6 +58,8 @@ pub struct Stream {
     /// Whether the head of our stream went out.
     opened: bool,
     began_at: Instant,
+    /// Whether the client is not read at present.
+    paused: bool,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
 }
@@ -102,7 +104,6 @@ enum Asked {
         id: String,
     },
     Resume {
-        previd: String,
         h: u32,
     },
 }
@@ -150,6 +151,7 @@ impl Stream {
             host,
             opened: false,
             began_at: now,
+            paused: false,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }
@@ -291,10 +293,11 @@ impl Stream {
             State::Closing { finish, .. } | State::Closed { finish } => {
                 self.state = State::Closed { finish };
             }
-            state => {
+            mut state => {
                 if !self.opened {
                     self.send_open();
                 }
+                self.tell_before_close(&mut state);
                 self.transmits.push_back(Transmit::Close(None));
                 self.state = State::Closed {
                     finish: ended(state, true, false),
@@ -311,13 +314,16 @@ impl Stream {
         if !self.opened {
             self.send_open(); // RFC 7395 §3.5: an error needs an open stream to stand in
         }
+        let mut state = self.take_state();
+        if fault.is_of_this_side() {
+            self.tell_before_close(&mut state);
+        }
         self.transmits
             .push_back(Transmit::Error(write::stream_error(&fault)));
         self.transmits
             .push_back(Transmit::Close(Some(fault.clone())));
         let keeps_session = fault.keeps_session();
         self.events.push_back(Event::Notice(Notice::Fault(fault)));
-        let state = self.take_state();
         let finish = if keeps_session {
             lost(state)
         } else {
@@ -339,15 +345,22 @@ impl Stream {
         self.fail(now, fault);
     }
 
-    /// Whether one more stanza may go to the client. `paused`: the client is not read at present.
-    pub fn has_room(&self, paused: bool) -> bool {
+    /// Whether one more stanza may go to the client.
+    pub fn has_room(&self) -> bool {
         let State::Bound(bound) = &self.state else {
             return false;
         };
         let Some(sm) = &bound.sm else { return true };
-        let options = self.options.load();
-        let factor = if paused { PAUSED_WINDOW_FACTOR } else { 1 };
-        sm.unacked_len() < options.sm.max_unacked.saturating_mul(factor)
+        let times = if self.paused { PAUSED_WINDOW_FACTOR } else { 1 };
+        sm.has_room(&self.options.load().sm, times)
+    }
+
+    /// The client is not read at present, because whom it sends to is slow, or is read again.
+    pub fn set_paused(&mut self, now: Instant, paused: bool) {
+        if self.paused && !paused {
+            self.on_unpaused(now);
+        }
+        self.paused = paused;
     }
 
     /// What the backend says.

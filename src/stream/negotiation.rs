@@ -1,7 +1,7 @@
 //! From the first features to a bound session: SASL (RFC 6120 §6), bind (§7), resumption.
 
 use super::input::{Input, count};
-use super::{Asked, Bound, Event, Notice, Sasl, Sm, State, Stream, StreamFault, write};
+use super::{Asked, Bound, Event, Finish, Notice, Sasl, Sm, State, Stream, StreamFault, write};
 use crate::auth::{Malformed, SaslFailure};
 use crate::stanza::address::{BareJid, FullJid};
 use crate::stanza::{Condition, StanzaError};
@@ -212,10 +212,7 @@ impl Stream {
         let State::Authenticated { account, asked } = &mut self.state else {
             return;
         };
-        *asked = Some(Asked::Resume {
-            previd: previd.clone(),
-            h,
-        });
+        *asked = Some(Asked::Resume { h });
         let account = account.clone();
         self.events.push_back(Event::Resume { account, previd });
     }
@@ -239,13 +236,17 @@ impl Stream {
         mut sm: Box<Sm>,
         waiting: usize,
     ) {
-        let asked = match &mut self.state {
-            State::Authenticated { asked, .. } => asked.take(),
-            _ => None,
-        };
-        let h = match asked {
-            Some(Asked::Resume { h, previd: asked }) if asked == previd => h,
-            _ => sm.sent(), // unreachable by contract; then nothing is sent twice
+        let h = match &mut self.state {
+            State::Authenticated { asked, .. } => match asked.take() {
+                Some(Asked::Resume { h }) => h,
+                Some(Asked::Bind { .. }) | None => sm.acked(), // not asked for: nothing is missing
+            },
+            // The stream ended while the session was claimed: it waits for the next one.
+            State::Closing { finish, .. } | State::Closed { finish } => {
+                *finish = Finish::Hibernate(sm);
+                return;
+            }
+            _ => return,
         };
         let accepted = sm.on_resume(h);
         let bound = Bound {

@@ -29,6 +29,8 @@ pub struct SmOptions {
     pub max_hibernating_per_user: usize,
     /// `sm.max_unacked`: stanzas in the unacked queue; at the bound nothing more is sent.
     pub max_unacked: usize,
+    /// `limits.send_queue_bytes`: the same in bytes.
+    pub max_unacked_bytes: usize,
     /// `sm.debug_first_h`: where both counters begin; 0, but for tests of the wrap.
     pub first_h: u32,
 }
@@ -50,6 +52,7 @@ pub struct Sm {
     /// When the oldest stanza that the client was not told of was handled.
     untold_since: Option<Instant>,
     unacked: UnackedQueue<Outbound>,
+    unacked_bytes: usize,
     /// Stanzas sent since the last `<r/>`.
     unrequested: u32,
     /// When the oldest of them was sent.
@@ -69,6 +72,7 @@ impl Sm {
             told: first_h,
             untold_since: None,
             unacked: UnackedQueue::new(first_h),
+            unacked_bytes: 0,
             unrequested: 0,
             unrequested_since: None,
             requested_at: None,
@@ -87,9 +91,20 @@ impl Sm {
         self.unacked.sent()
     }
 
+    /// How many stanzas the client has acknowledged, modulo 2^32.
+    pub(super) fn acked(&self) -> u32 {
+        // The bound of the queue is far below 2^32, so the cast loses nothing.
+        self.sent().wrapping_sub(self.unacked.len() as u32)
+    }
+
     /// How many stanzas the client has not acknowledged.
     pub fn unacked_len(&self) -> usize {
         self.unacked.len()
+    }
+
+    /// How many bytes their texts have.
+    pub fn unacked_bytes(&self) -> usize {
+        self.unacked_bytes
     }
 
     /// How long the session may hibernate; `None` if `<resume/>` was not granted.
@@ -117,6 +132,18 @@ impl Sm {
         n != 0 && self.handled.wrapping_sub(self.first_h).is_multiple_of(n)
     }
 
+    /// Whether more is handled than the client was told.
+    pub(super) fn has_news(&self) -> bool {
+        self.told != self.handled
+    }
+
+    /// An answer that is waited for may take as long again.
+    pub(super) fn restart_answer_deadline(&mut self, now: Instant) {
+        if let Some(requested_at) = &mut self.requested_at {
+            *requested_at = now;
+        }
+    }
+
     /// The `h` for an `<a/>` or `<resumed/>` that goes out now.
     pub(super) fn tell(&mut self) -> u32 {
         self.told = self.handled;
@@ -133,13 +160,15 @@ impl Sm {
         Some(self.untold_since? + options.unsolicited_ack_delay)
     }
 
-    /// Whether one more stanza may be sent: the unacked queue is below its bound.
-    pub(super) fn has_room(&self, options: &SmOptions) -> bool {
-        self.unacked.len() < options.max_unacked
+    /// Whether one more stanza may be sent: the unacked queue is below `times` its bounds.
+    pub(super) fn has_room(&self, options: &SmOptions, times: usize) -> bool {
+        self.unacked.len() < options.max_unacked.saturating_mul(times)
+            && self.unacked_bytes < options.max_unacked_bytes.saturating_mul(times)
     }
 
     /// A stanza goes to the transport. Returns whether an `<r/>` is due.
     pub(super) fn on_sent(&mut self, now: Instant, stanza: Outbound, options: &SmOptions) -> bool {
+        self.unacked_bytes += stanza.text.len();
         self.unacked.push(stanza);
         self.unrequested = self.unrequested.saturating_add(1);
         self.unrequested_since.get_or_insert(now);
@@ -151,7 +180,7 @@ impl Sm {
         self.requested_at.is_none()
             && ((options.ack_request_frequency != 0
                 && self.unrequested >= options.ack_request_frequency)
-                || (self.unrequested > 0 && !self.has_room(options)))
+                || (self.unrequested > 0 && !self.has_room(options, 1)))
     }
 
     /// An `<r/>` goes out now.
@@ -185,8 +214,7 @@ impl Sm {
         if self.unacked.is_stale(h) {
             return Ok(false);
         }
-        self.unacked
-            .on_ack_answer(h, |stanza| stanza.copies.arrive())?;
+        self.forget_handled(h)?;
         self.requested_at = None;
         if self.unacked.is_empty() {
             self.unrequested = 0;
@@ -195,14 +223,22 @@ impl Sm {
         Ok(self.request_is_due(options))
     }
 
+    fn forget_handled(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
+        let bytes = &mut self.unacked_bytes;
+        self.unacked.on_ack_answer(h, |stanza| {
+            *bytes -= stanza.text.len();
+            stanza.copies.arrive();
+        })?;
+        Ok(())
+    }
+
     /// The session goes on under a new stream whose client has handled `h` (XEP-0198 §5).
     ///
     /// What it has not handled stays in the queue and is sent again by the caller, who asks for
     /// an ack after it.
     pub(super) fn on_resume(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
         // No stale answers here: a client that resumes says how much it has handled.
-        self.unacked
-            .on_ack_answer(h, |stanza| stanza.copies.arrive())?;
+        self.forget_handled(h)?;
         self.requested_at = None;
         self.unrequested = 0;
         self.unrequested_since = None;

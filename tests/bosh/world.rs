@@ -166,6 +166,7 @@ fn stream_options() -> StreamOptions {
         failures_per_stream: 5,
         registration: false,
         sm: SmOptions {
+            max_unacked_bytes: 1 << 22,
             enabled: true,
             unsolicited_ack_frequency: 0,
             unsolicited_ack_delay: Duration::ZERO,

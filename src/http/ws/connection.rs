@@ -93,7 +93,7 @@ struct Connection<IO> {
     pinged_at: Instant,
     /// Since when the peer has taken nothing of what waits for it.
     stalled_since: Option<Instant>,
-    /// The close code to use once everything is written.
+    /// The close code to use: the stream's last words are queued.
     closing: Option<CloseCode>,
     sleep: Pin<Box<Sleep>>,
 }
@@ -134,13 +134,12 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             let writable = self.socket.queued_bytes() < MAX_QUEUED_BYTES;
             self.driver.poll(cx, now, writable);
             let wrote = self.queue_transmits(cx).map_err(end_of)?;
-            let flushed = self.flush(cx, now)?;
-            if let Some(code) = self.closing
-                && flushed
-            {
+            if let Some(code) = self.closing {
+                // A peer that reads slowly gets the last words while its session goes on.
                 return Err(End::Close(code));
             }
-            let read = reads_left > 0 && self.closing.is_none() && self.read(cx, now)?;
+            self.flush(cx, now)?;
+            let read = reads_left > 0 && self.read(cx, now)?;
             reads_left -= usize::from(read);
             // The mailbox was not asked while the peer took nothing; nobody else would wake us.
             let relieved = flushed && !writable;
@@ -174,25 +173,28 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         Ok(any)
     }
 
-    /// Returns whether everything is written out.
-    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
-        match self.socket.poll_flush(cx) {
-            Poll::Ready(Ok(())) => {
-                self.stalled_since = None;
-                Ok(true)
-            }
-            Poll::Ready(Err(_)) => Err(End::Lost),
+    /// Writes out what the peer takes, and notes when it took something last.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
+        let written_before = self.socket.written_bytes();
+        let flushed = self.socket.poll_flush(cx);
+        let progressed = self.socket.written_bytes() != written_before;
+        match flushed {
+            Poll::Ready(Ok(())) => self.stalled_since = None,
+            Poll::Ready(Err(_)) => return Err(End::Lost),
+            Poll::Pending if progressed => self.stalled_since = Some(now),
             Poll::Pending => {
                 self.stalled_since.get_or_insert(now);
-                Ok(false)
             }
         }
+        Ok(())
     }
 
     /// Reads one message, if the stream wants one. Returns whether something came.
     fn read(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
-        if !self.driver.wants_frame() {
-            // Our client is slowed; it cannot be heard meanwhile, and is not dead for that.
+        // Who does not read our answers is not read either: they would pile up here.
+        let is_full = self.socket.queued_bytes() >= MAX_QUEUED_BYTES;
+        if is_full || !self.driver.wants_frame() {
+            // It cannot be heard meanwhile, and is not dead for that.
             self.heard_at = now;
             return Ok(false);
         }

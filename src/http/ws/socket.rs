@@ -60,6 +60,8 @@ pub struct Socket<IO> {
     context: WebSocketContext,
     /// Bytes queued since everything was last written out.
     queued_bytes: usize,
+    /// Bytes that the connection has taken.
+    written_bytes: u64,
     /// The limit that the library was told.
     max_message_bytes: usize,
 }
@@ -78,6 +80,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             io,
             context,
             queued_bytes: 0,
+            written_bytes: 0,
             max_message_bytes,
         }
     }
@@ -95,6 +98,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     pub fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
         let mut io = Lent {
             io: &mut self.io,
+            written_bytes: &mut self.written_bytes,
             cx,
         };
         match self.context.read(&mut io) {
@@ -124,6 +128,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     fn write(&mut self, cx: &mut Context<'_>, message: Message) -> Result<(), SocketError> {
         let mut io = Lent {
             io: &mut self.io,
+            written_bytes: &mut self.written_bytes,
             cx,
         };
         match self.context.write(&mut io, message) {
@@ -141,6 +146,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     ) -> Result<(), SocketError> {
         let mut io = Lent {
             io: &mut self.io,
+            written_bytes: &mut self.written_bytes,
             cx,
         };
         let frame = CloseFrame {
@@ -157,6 +163,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
         let mut io = Lent {
             io: &mut self.io,
+            written_bytes: &mut self.written_bytes,
             cx,
         };
         match self.context.flush(&mut io) {
@@ -172,6 +179,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     /// How many bytes wait since everything was last written out.
     pub fn queued_bytes(&self) -> usize {
         self.queued_bytes
+    }
+
+    /// How many bytes the connection has taken so far.
+    pub fn written_bytes(&self) -> u64 {
+        self.written_bytes
     }
 
     /// The connection under it.
@@ -193,6 +205,7 @@ fn would_block(error: &Error) -> bool {
 /// A connection with the context of the task that polls it, as tungstenite wants it.
 struct Lent<'io, 'cx, 'waker, IO> {
     io: &'io mut IO,
+    written_bytes: &'io mut u64,
     cx: &'cx mut Context<'waker>,
 }
 
@@ -209,7 +222,10 @@ impl<IO: AsyncRead + Unpin> Read for Lent<'_, '_, '_, IO> {
 impl<IO: AsyncWrite + Unpin> Write for Lent<'_, '_, '_, IO> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match Pin::new(&mut *self.io).poll_write(self.cx, bytes)? {
-            Poll::Ready(written) => Ok(written),
+            Poll::Ready(written) => {
+                *self.written_bytes += written as u64;
+                Ok(written)
+            }
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
     }

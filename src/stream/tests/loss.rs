@@ -258,7 +258,7 @@ proptest! {
         let mut wire: Vec<String> = Vec::new();
         for step in steps.into_iter().chain([Step::Cut { lost: 0 }]) {
             match step {
-                Step::Deliver if talk.stream.has_room(false) => {
+                Step::Deliver if talk.stream.has_room() => {
                     wire.extend(talk.deliver(&delivered.to_string()));
                     delivered += 1;
                 }
@@ -295,4 +295,76 @@ proptest! {
         let expected: Vec<_> = (0..client.sent).map(|n| n.to_string()).collect();
         prop_assert_eq!(bodies(&texts), expected.iter().map(String::as_str).collect::<Vec<_>>());
     }
+}
+
+/// XEP-0198 §4: the last ack before a close spares the client to send again what is handled.
+#[test]
+fn a_close_of_either_side_is_preceded_by_what_was_handled() {
+    let ack = r#"<a xmlns="urn:xmpp:sm:3" h="1"/>"#;
+    let mut talk = Talk::managed();
+    talk.say(MESSAGE);
+    let heard = talk.say(r#"<close xmlns="urn:ietf:params:xml:ns:xmpp-framing"/>"#);
+    assert_eq!(heard, [ack, CLOSE]);
+    let mut talk = Talk::managed();
+    talk.say(MESSAGE);
+    talk.stream.end(talk.now, StreamFault::Shutdown);
+    assert_eq!(talk.hear()[0], ack);
+}
+
+/// The backend takes responsibility for a stanza while the stream ends: it counts.
+#[test]
+fn a_stanza_in_hand_when_the_stream_ends_is_counted() {
+    let mut talk = Talk::managed();
+    talk.backend_is_slow = true;
+    talk.say(MESSAGE);
+    talk.stream.end(talk.now, StreamFault::Shutdown);
+    talk.handled();
+    let Finish::End { sm: Some(sm), .. } = talk.stream.finish() else {
+        panic!()
+    };
+    assert_eq!(sm.handled(), 1);
+}
+
+/// The login time-out strikes while the session is claimed: what it holds is not taken for acked.
+#[test]
+fn a_session_that_is_claimed_too_late_waits_for_the_next_stream_with_all_it_holds() {
+    let mut talk = Talk::managed();
+    talk.deliver("one");
+    let Finish::Hibernate(sm) = talk.stream.finish() else {
+        panic!()
+    };
+    let mut late = Talk::new();
+    late.log_in();
+    late.stream.on_frame(late.now, &resume(0));
+    assert!(matches!(
+        late.stream.poll_event(),
+        Some(Event::Resume { .. })
+    ));
+    late.wait(Duration::from_secs(31));
+    let jid = account().with_resource_str("balcony").unwrap();
+    let previd = PREVID.to_owned();
+    let reply = Reply::Resumed {
+        jid,
+        previd,
+        sm,
+        waiting: 0,
+    };
+    late.stream.on_backend(late.now, reply);
+    let Finish::Hibernate(sm) = late.stream.finish() else {
+        panic!("it is lost")
+    };
+    assert_eq!(sm.unacked_len(), 1);
+}
+
+/// A client that waits for a slow recipient cannot answer, and is not dead for that.
+#[test]
+fn an_ack_that_cannot_be_read_is_not_missed_until_the_client_is_read_again() {
+    let mut talk = Talk::managed();
+    talk.deliver("one");
+    talk.wait(Duration::from_secs(1));
+    talk.stream.set_paused(talk.now, true);
+    assert!(talk.wait(Duration::from_secs(300)).is_empty());
+    talk.stream.set_paused(talk.now, false);
+    assert!(talk.wait(Duration::from_secs(59)).is_empty());
+    assert!(talk.wait(Duration::from_secs(1))[0].contains("<connection-timeout "));
 }

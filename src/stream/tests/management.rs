@@ -252,13 +252,15 @@ fn at_its_bound_the_unacked_queue_takes_nothing_more() {
     for n in 0..10 {
         talk.deliver(&n.to_string());
     }
-    assert!(!talk.stream.has_room(false));
+    assert!(!talk.stream.has_room());
+    talk.stream.set_paused(talk.now, true);
     assert!(
-        talk.stream.has_room(true),
+        talk.stream.has_room(),
         "its acks cannot get through while it is paused"
     );
+    talk.stream.set_paused(talk.now, false);
     talk.say(&a(4));
-    assert!(talk.stream.has_room(false));
+    assert!(talk.stream.has_room());
 }
 
 /// S-44: in `<a/>` of both sides.

@@ -49,6 +49,7 @@ pub(super) fn options() -> StreamOptions {
             resume_timeout: Duration::from_secs(600),
             max_hibernating_per_user: 8,
             max_unacked: 1000,
+            max_unacked_bytes: 1 << 22,
             first_h: 0,
         },
     }
@@ -164,7 +165,7 @@ impl Talk {
     }
 
     pub fn deliver(&mut self, body: &str) -> Vec<String> {
-        assert!(self.stream.has_room(false));
+        assert!(self.stream.has_room());
         let text = format!(
             r#"<message xmlns="jabber:client" from="romeo@example.net/orchard"><body>{body}</body></message>"#
         );
