@@ -148,15 +148,17 @@ impl Stream {
             stanza.text.clone()
         };
         self.transmits.push_back(Transmit::Element(text));
-        match &mut bound.sm {
-            Some(sm) => {
-                if sm.on_sent(now, stanza, &options.sm) {
-                    self.request_ack(now);
+        let request_is_due = match &mut bound.sm {
+            Some(sm) => sm.on_sent(now, stanza, &options.sm),
+            None => {
+                if self.framing == Framing::WebSocket {
+                    stanza.copies.arrive(); // over BOSH the transport knows better
                 }
+                false
             }
-            // Over BOSH the transport knows better what arrived.
-            None if self.framing == Framing::WebSocket => stanza.copies.arrive(),
-            None => {}
+        };
+        if request_is_due {
+            self.request_ack(now);
         }
     }
 

@@ -138,7 +138,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 // A peer that reads slowly gets the last words while its session goes on.
                 return Err(End::Close(code));
             }
-            self.flush(cx, now)?;
+            let flushed = self.flush(cx, now)?;
             let read = reads_left > 0 && self.read(cx, now)?;
             reads_left -= usize::from(read);
             // The mailbox was not asked while the peer took nothing; nobody else would wake us.
@@ -173,8 +173,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         Ok(any)
     }
 
-    /// Writes out what the peer takes, and notes when it took something last.
-    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<(), End> {
+    /// Writes out what the peer takes, and notes when it took something last. Returns whether
+    /// everything is written out.
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
         let written_before = self.socket.written_bytes();
         let flushed = self.socket.poll_flush(cx);
         let progressed = self.socket.written_bytes() != written_before;
@@ -186,7 +187,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                 self.stalled_since.get_or_insert(now);
             }
         }
-        Ok(())
+        Ok(flushed.is_ready())
     }
 
     /// Reads one message, if the stream wants one. Returns whether something came.
