@@ -142,7 +142,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             let read = reads_left > 0 && self.read(cx, now)?;
             reads_left -= usize::from(read);
             // The mailbox was not asked while the peer took nothing; nobody else would wake us.
-            let relieved = !writable && self.socket.queued_bytes() < MAX_QUEUED_BYTES;
+            let relieved = flushed && !writable;
             if !read && !wrote && !relieved {
                 break;
             }
