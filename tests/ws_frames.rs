@@ -453,6 +453,7 @@ mod closing {
         let stopping = tokio::spawn(server.server.stop());
         let texts = last.ws.ends_with(1001).await;
         assert!(texts[0].contains("<system-shutdown "), "{texts:?}");
+        drop(last);
         assert!(within("the stop", stopping).await.expect("no panic"));
     }
 }
