@@ -4,10 +4,15 @@
 //! Anybody can write these headers, so they are read from the right, where the proxy next to us
 //! wrote, and only as far as the writers are trusted. What cannot be read ends the walk: the last
 //! address that a trusted proxy vouched for stands.
+//!
+//! One thing is believed from anybody: that there is a proxy at all. Nobody gains by claiming it,
+//! since it takes away what a direct client on loopback may do.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, header};
+use tracing::warn;
 
 use crate::http::listener::ListenerOptions;
 use crate::http::peer::Peer;
@@ -27,15 +32,17 @@ pub enum ForwardedHeader {
 
 /// The peer of one request on the connection of `peer`.
 ///
-/// A peer that is no trusted proxy comes back unchanged, whatever its headers say.
+/// Of a peer that is no trusted proxy nothing is believed but that it
+/// [is one](tell_of_a_proxy): it keeps its address, and loses what only a person on this machine
+/// may do. The first such peer of the process is named in the log.
 pub fn believe(headers: &HeaderMap, peer: &Peer, options: &ListenerOptions) -> Peer {
     let trusted = |address: SocketAddr| options.trusted_proxies.contain(address.ip());
     if !trusted(peer.address) {
-        return peer.clone();
+        return doubt(headers, peer);
     }
     let said = read(headers, options.forwarded_header);
     if said.is_silent() {
-        return peer.clone();
+        return behind_unknown(headers, peer);
     }
     let mut believed = Peer {
         proxied: true,
@@ -51,6 +58,48 @@ pub fn believe(headers: &HeaderMap, peer: &Peer, options: &ListenerOptions) -> P
     }
     believed.secure = said.secure.unwrap_or(peer.secure);
     believed
+}
+
+/// Whether a request bears the mark of a proxy, whoever put it there.
+pub fn tell_of_a_proxy(headers: &HeaderMap) -> bool {
+    let marks = [
+        FORWARDED,
+        X_FORWARDED_FOR,
+        X_FORWARDED_PROTO,
+        X_REAL_IP,
+        header::VIA,
+    ];
+    marks.iter().any(|name| headers.contains_key(name))
+}
+
+/// The peer of a request from somebody who is not trusted.
+fn doubt(headers: &HeaderMap, peer: &Peer) -> Peer {
+    let doubted = behind_unknown(headers, peer);
+    if doubted.proxied && !peer.proxied {
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            let address = peer.ip();
+            warn!(
+                "requests come through a proxy at {address} that listen.trusted_proxies does not list"
+            );
+        });
+    }
+    doubted
+}
+
+/// The peer of a request whose way to the proxy next to us is unknown, if there is a proxy.
+///
+/// TLS that ends here stays what a login binds itself to: else whoever ends the client's TLS in
+/// secret could switch the binding off by one header, and so escape its discovery.
+fn behind_unknown(headers: &HeaderMap, peer: &Peer) -> Peer {
+    if !tell_of_a_proxy(headers) {
+        return peer.clone();
+    }
+    Peer {
+        proxied: true,
+        secure: false,
+        ..peer.clone()
+    }
 }
 
 /// What the headers say, before anybody decides how much of it to believe.
@@ -178,6 +227,7 @@ fn unquoted(text: &str) -> String {
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 #[cfg(test)]
 mod tests {
@@ -230,17 +280,64 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_is_believed() {
+    fn nobody_else_is_believed_but_that_there_is_a_proxy() {
         let stranger = Peer::direct("192.0.2.9:1".parse().unwrap());
         let lines = headers(&[
             (X_FORWARDED_FOR, "127.0.0.1"),
             (X_FORWARDED_PROTO, "https"),
             (FORWARDED, "for=127.0.0.1;proto=https"),
         ]);
-        assert_eq!(
-            believe(&lines, &stranger, &options(ForwardedHeader::Either)),
-            stranger
-        );
+        let proxied = Peer {
+            proxied: true,
+            ..stranger.clone()
+        };
+        let options = options(ForwardedHeader::Either);
+        assert_eq!(believe(&lines, &stranger, &options), proxied);
+    }
+
+    #[test]
+    fn proxy_on_loopback_that_is_not_listed_is_no_person_on_this_machine() {
+        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
+        let nobody_trusted = ListenerOptions::default();
+        assert_eq!(believe(&HeaderMap::new(), &proxy, &nobody_trusted), proxy);
+        for (name, value) in [
+            (X_FORWARDED_FOR, "127.0.0.1"),
+            (X_FORWARDED_PROTO, "https"),
+            (FORWARDED, "for=127.0.0.1;proto=https"),
+            (X_REAL_IP, "127.0.0.1"),
+            (header::VIA, "1.1 proxy"),
+        ] {
+            let lines = headers(&[(name.clone(), value)]);
+            let peer = believe(&lines, &proxy, &nobody_trusted);
+            assert!(!peer.is_on_loopback() && !peer.link_is_private(), "{name}");
+            assert_eq!(peer.address, proxy.address, "{name}");
+        }
+    }
+
+    #[test]
+    fn trusted_proxy_that_names_nobody_makes_no_person_on_this_machine_either() {
+        for line in [(X_REAL_IP, "192.0.2.1"), (header::VIA, "1.1 proxy")] {
+            assert!(!from_proxy(&[line]).link_is_private());
+        }
+    }
+
+    /// Whoever ends TLS between client and server must not be able to hide it with a header.
+    #[test]
+    fn header_of_a_stranger_does_not_switch_channel_binding_off() {
+        let tls = TlsLink {
+            exporter: Some([7; 32]),
+            server_end_point: None,
+            version: TlsVersion::V1_3,
+        };
+        let direct = Peer {
+            secure: true,
+            tls: Some(tls.clone()),
+            ..Peer::direct("192.0.2.9:1".parse().unwrap())
+        };
+        let lines = headers(&[(X_FORWARDED_FOR, "192.0.2.1")]);
+        let peer = believe(&lines, &direct, &ListenerOptions::default());
+        assert!(!peer.link_is_private());
+        assert_eq!(peer.tls, Some(tls));
     }
 
     #[test]

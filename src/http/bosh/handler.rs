@@ -179,6 +179,7 @@ fn connection(peer: &Peer) -> Connection {
         transport: Transport::Bosh,
         endpoint: "bosh".into(),
         address: peer.ip(),
+        on_this_machine: peer.is_on_loopback(),
         private: peer.link_is_private(),
         // A session outlives its connections: there is no channel to bind to.
         binding: Default::default(),

@@ -241,7 +241,8 @@ mod peers {
             );
         }
         let forged = GET_PEER.replace("Host", "X-Forwarded-For: 192.0.2.1\r\nHost");
-        assert!(edge.answer_to(forged).await.ends_with("\r\n\r\n127.0.0.1!"));
+        let answer = edge.answer_to(forged).await;
+        assert!(answer.ends_with("\r\n\r\n127.0.0.1 proxied!"), "{answer}");
     }
 
     #[tokio::test]
