@@ -21,12 +21,10 @@ use crate::http::peer::Peer;
 /// kind that it does not write itself, with whatever the client put into it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ForwardedHeader {
-    /// `X-Forwarded-For` when it is there, as nearly every proxy writes it, else `Forwarded`.
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`, as nearly every proxy does.
     #[default]
-    Either,
-    /// `X-Forwarded-For` and `X-Forwarded-Proto` only.
     XForwardedFor,
-    /// `Forwarded` only.
+    /// `Forwarded`.
     Forwarded,
 }
 
@@ -121,11 +119,6 @@ fn read(headers: &HeaderMap, which: ForwardedHeader) -> Said {
     match which {
         ForwardedHeader::XForwardedFor => read_x_forwarded(headers),
         ForwardedHeader::Forwarded => read_forwarded(headers),
-        ForwardedHeader::Either if headers.contains_key(X_FORWARDED_FOR) => {
-            read_x_forwarded(headers)
-        }
-        ForwardedHeader::Either if headers.contains_key(FORWARDED) => read_forwarded(headers),
-        ForwardedHeader::Either => read_x_forwarded(headers),
     }
 }
 
@@ -254,9 +247,14 @@ mod tests {
         lines.map(|(name, value)| (name.clone(), value)).collect()
     }
 
+    /// From a proxy that writes the kind of header of the first line.
     fn from_proxy(lines: &[(HeaderName, &str)]) -> Peer {
+        let which = match lines.first() {
+            Some((name, _)) if *name == FORWARDED => ForwardedHeader::Forwarded,
+            _ => ForwardedHeader::XForwardedFor,
+        };
         let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
-        believe(&headers(lines), &proxy, &options(ForwardedHeader::Either))
+        believe(&headers(lines), &proxy, &options(which))
     }
 
     fn address(lines: &[(HeaderName, &str)]) -> String {
@@ -264,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_proxy_names_the_client_in_either_header() {
+    fn trusted_proxy_names_the_client_in_the_header_that_it_writes() {
         assert_eq!(address(&[(X_FORWARDED_FOR, "192.0.2.1")]), "192.0.2.1:0");
         assert_eq!(
             address(&[(X_FORWARDED_FOR, "2001:db8::1")]),
@@ -291,7 +289,7 @@ mod tests {
             proxied: true,
             ..stranger.clone()
         };
-        let options = options(ForwardedHeader::Either);
+        let options = options(ForwardedHeader::XForwardedFor);
         assert_eq!(believe(&lines, &stranger, &options), proxied);
     }
 
@@ -403,7 +401,7 @@ mod tests {
         let not_ascii = HeaderValue::from_bytes(b"192.0.2.1, \xff").unwrap();
         let lines = HeaderMap::from_iter([(X_FORWARDED_FOR, not_ascii)]);
         let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
-        let peer = believe(&lines, &proxy, &options(ForwardedHeader::Either));
+        let peer = believe(&lines, &proxy, &options(ForwardedHeader::XForwardedFor));
         assert_eq!((peer.address, peer.proxied), (proxy.address, true));
     }
 
@@ -414,21 +412,26 @@ mod tests {
     }
 
     #[test]
-    fn header_that_the_proxy_does_not_write_cannot_override_the_one_that_it_writes() {
-        let lines = [
-            (FORWARDED, "for=127.0.0.1;proto=https"),
-            (X_FORWARDED_FOR, "192.0.2.1"),
-        ];
-        let peer = from_proxy(&lines);
-        assert_eq!(
-            (peer.address.to_string().as_str(), peer.secure),
-            ("192.0.2.1:0", false)
-        );
-        let only_forwarded = options(ForwardedHeader::Forwarded);
-        let lines = headers(&[(FORWARDED, "for=192.0.2.1"), (X_FORWARDED_FOR, "127.0.0.1")]);
-        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
-        let peer = believe(&lines, &proxy, &only_forwarded);
+    fn header_that_the_proxy_does_not_write_is_not_read() {
+        let theirs = (FORWARDED, "for=192.0.2.1;proto=http");
+        let forged = [(X_FORWARDED_FOR, "127.0.0.1"), (X_FORWARDED_PROTO, "https")];
+        let peer = from_proxy(&[theirs, forged[0].clone(), forged[1].clone()]);
         assert_eq!(peer.address.to_string(), "192.0.2.1:0");
+        assert!(!peer.secure);
+        let theirs = (X_FORWARDED_FOR, "192.0.2.1");
+        let peer = from_proxy(&[theirs, (FORWARDED, "for=127.0.0.1;proto=https")]);
+        assert_eq!(peer.address.to_string(), "192.0.2.1:0");
+        assert!(!peer.secure);
+    }
+
+    /// The proxy wrote nothing, so that the client did.
+    #[test]
+    fn header_of_the_other_kind_alone_names_nobody() {
+        let lines = headers(&[(FORWARDED, "for=192.0.2.1;proto=https")]);
+        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
+        let peer = believe(&lines, &proxy, &options(ForwardedHeader::XForwardedFor));
+        assert_eq!((peer.address, peer.secure), (proxy.address, false));
+        assert!(!peer.is_on_loopback());
     }
 
     #[test]
@@ -459,7 +462,7 @@ mod tests {
             tls: Some(tls),
             ..Peer::direct("127.0.0.1:9".parse().unwrap())
         };
-        let options = options(ForwardedHeader::Either);
+        let options = options(ForwardedHeader::XForwardedFor);
         assert_eq!(believe(&HeaderMap::new(), &direct, &options), direct);
         let lines = headers(&[(X_FORWARDED_FOR, "192.0.2.1"), (X_FORWARDED_PROTO, "http")]);
         let peer = believe(&lines, &direct, &options);

@@ -267,7 +267,8 @@ mod peers {
                 "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https",
                 "192.0.2.1 proxied secure!",
             ),
-            ("Forwarded: for=192.0.2.2", "192.0.2.2 proxied!"),
+            ("X-Forwarded-For: 192.0.2.2", "192.0.2.2 proxied!"),
+            ("Forwarded: for=192.0.2.3", "127.0.0.1 proxied!"),
             ("X-Nothing: 1", "127.0.0.1!"),
         ] {
             write(
