@@ -111,6 +111,12 @@ pub(super) fn bosh(config: &Config) -> BoshHttpOptions {
     }
 }
 
+/// One cap for the ports that clients use.
+pub(super) fn connections(config: &Config) -> ConnectionCap {
+    let limits = &config.limits;
+    ConnectionCap::new(limits.connections).with_per_address(limits.connections_per_address)
+}
+
 pub(super) fn listener(
     config: &Config,
     connections: &ConnectionCap,

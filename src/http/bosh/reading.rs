@@ -111,7 +111,8 @@ mod tests {
 
     /// Reads a body that comes in `pieces`, and tells how many of them were taken.
     async fn read_in(pieces: &[&'static str]) -> (Result<Vec<u8>, Refusal>, usize) {
-        let mut body = pieces.to_vec().into_iter();
+        let pieces = pieces.to_vec();
+        let mut body = pieces.into_iter();
         let taken = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
         let count = taken.clone();
         let stream = futures_util::stream::iter(std::iter::from_fn(move || {
