@@ -46,6 +46,8 @@ pub struct Connection {
     pub endpoint: Arc<str>,
     /// The address of the client, as far as proxies that we trust tell it.
     pub address: IpAddr,
+    /// The client itself is on this machine, and not merely a proxy of it.
+    pub on_this_machine: bool,
     /// Nobody can listen in: TLS here, or a trusted proxy says so, or loopback on both ends.
     pub private: bool,
     /// Channel-binding data, where TLS ends here.

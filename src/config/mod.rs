@@ -27,7 +27,9 @@ pub use reference::{Format, reference, show};
 pub use sections::{
     Auth, Bosh, Config, Endpoint, Limits, Listen, Log, Registration, Sm, Tls, Web, Ws,
 };
-pub use types::{Durability, LogFormat, LogLevel, Origins, PlainPolicy};
+pub use types::{
+    Durability, ForwardedHeader, LogFormat, LogLevel, Origins, PlainPolicy, ResourceConflict,
+};
 pub use units::{format_duration, format_size, parse_duration, parse_size};
 
 #[cfg(test)]

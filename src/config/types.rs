@@ -51,6 +51,26 @@ choices! {
 }
 
 choices! {
+    /// How trusted proxies name the client (`listen.forwarded_header`).
+    ForwardedHeader {
+        /// By `X-Forwarded-For` and `X-Forwarded-Proto`.
+        XForwardedFor = "x-forwarded-for",
+        /// By `Forwarded` (RFC 7239).
+        Forwarded = "forwarded",
+    }
+}
+
+choices! {
+    /// Who keeps a resource that two clients want (`auth.resource_conflict`).
+    ResourceConflict {
+        /// Who comes; the session that has it ends.
+        Replace = "replace",
+        /// Who has it, as long as a stream carries the session.
+        Refuse = "refuse",
+    }
+}
+
+choices! {
     /// Where SASL PLAIN is offered (`auth.plain`).
     PlainPolicy {
         /// On private links only: TLS, loopback, or a trusted proxy that says https.

@@ -4,10 +4,15 @@
 //! Anybody can write these headers, so they are read from the right, where the proxy next to us
 //! wrote, and only as far as the writers are trusted. What cannot be read ends the walk: the last
 //! address that a trusted proxy vouched for stands.
+//!
+//! One thing is believed from anybody: that there is a proxy at all. Nobody gains by claiming it,
+//! since it takes away what a direct client on loopback may do.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Once;
 
-use axum::http::{HeaderMap, HeaderName};
+use axum::http::{HeaderMap, HeaderName, header};
+use tracing::warn;
 
 use crate::http::listener::ListenerOptions;
 use crate::http::peer::Peer;
@@ -16,26 +21,26 @@ use crate::http::peer::Peer;
 /// kind that it does not write itself, with whatever the client put into it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum ForwardedHeader {
-    /// `X-Forwarded-For` when it is there, as nearly every proxy writes it, else `Forwarded`.
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`, as nearly every proxy does.
     #[default]
-    Either,
-    /// `X-Forwarded-For` and `X-Forwarded-Proto` only.
     XForwardedFor,
-    /// `Forwarded` only.
+    /// `Forwarded`.
     Forwarded,
 }
 
 /// The peer of one request on the connection of `peer`.
 ///
-/// A peer that is no trusted proxy comes back unchanged, whatever its headers say.
+/// Of a peer that is no trusted proxy nothing is believed but that it
+/// [is one](tell_of_a_proxy): it keeps its address, and loses what only a person on this machine
+/// may do. The first such peer of the process is named in the log.
 pub fn believe(headers: &HeaderMap, peer: &Peer, options: &ListenerOptions) -> Peer {
     let trusted = |address: SocketAddr| options.trusted_proxies.contain(address.ip());
     if !trusted(peer.address) {
-        return peer.clone();
+        return doubt(headers, peer);
     }
     let said = read(headers, options.forwarded_header);
     if said.is_silent() {
-        return peer.clone();
+        return behind_unknown(headers, peer);
     }
     let mut believed = Peer {
         proxied: true,
@@ -51,6 +56,48 @@ pub fn believe(headers: &HeaderMap, peer: &Peer, options: &ListenerOptions) -> P
     }
     believed.secure = said.secure.unwrap_or(peer.secure);
     believed
+}
+
+/// Whether a request bears the mark of a proxy, whoever put it there.
+pub fn tell_of_a_proxy(headers: &HeaderMap) -> bool {
+    let marks = [
+        FORWARDED,
+        X_FORWARDED_FOR,
+        X_FORWARDED_PROTO,
+        X_REAL_IP,
+        header::VIA,
+    ];
+    marks.iter().any(|name| headers.contains_key(name))
+}
+
+/// The peer of a request from somebody who is not trusted.
+fn doubt(headers: &HeaderMap, peer: &Peer) -> Peer {
+    let doubted = behind_unknown(headers, peer);
+    if doubted.proxied && !peer.proxied {
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            let address = peer.ip();
+            warn!(
+                "requests come through a proxy at {address} that listen.trusted_proxies does not list"
+            );
+        });
+    }
+    doubted
+}
+
+/// The peer of a request whose way to the proxy next to us is unknown, if there is a proxy.
+///
+/// TLS that ends here stays what a login binds itself to: else whoever ends the client's TLS in
+/// secret could switch the binding off by one header, and so escape its discovery.
+fn behind_unknown(headers: &HeaderMap, peer: &Peer) -> Peer {
+    if !tell_of_a_proxy(headers) {
+        return peer.clone();
+    }
+    Peer {
+        proxied: true,
+        secure: false,
+        ..peer.clone()
+    }
 }
 
 /// What the headers say, before anybody decides how much of it to believe.
@@ -72,11 +119,6 @@ fn read(headers: &HeaderMap, which: ForwardedHeader) -> Said {
     match which {
         ForwardedHeader::XForwardedFor => read_x_forwarded(headers),
         ForwardedHeader::Forwarded => read_forwarded(headers),
-        ForwardedHeader::Either if headers.contains_key(X_FORWARDED_FOR) => {
-            read_x_forwarded(headers)
-        }
-        ForwardedHeader::Either if headers.contains_key(FORWARDED) => read_forwarded(headers),
-        ForwardedHeader::Either => read_x_forwarded(headers),
     }
 }
 
@@ -178,6 +220,7 @@ fn unquoted(text: &str) -> String {
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 
 #[cfg(test)]
 mod tests {
@@ -204,9 +247,14 @@ mod tests {
         lines.map(|(name, value)| (name.clone(), value)).collect()
     }
 
+    /// From a proxy that writes the kind of header of the first line.
     fn from_proxy(lines: &[(HeaderName, &str)]) -> Peer {
+        let which = match lines.first() {
+            Some((name, _)) if *name == FORWARDED => ForwardedHeader::Forwarded,
+            _ => ForwardedHeader::XForwardedFor,
+        };
         let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
-        believe(&headers(lines), &proxy, &options(ForwardedHeader::Either))
+        believe(&headers(lines), &proxy, &options(which))
     }
 
     fn address(lines: &[(HeaderName, &str)]) -> String {
@@ -214,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn trusted_proxy_names_the_client_in_either_header() {
+    fn trusted_proxy_names_the_client_in_the_header_that_it_writes() {
         assert_eq!(address(&[(X_FORWARDED_FOR, "192.0.2.1")]), "192.0.2.1:0");
         assert_eq!(
             address(&[(X_FORWARDED_FOR, "2001:db8::1")]),
@@ -230,17 +278,64 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_is_believed() {
+    fn nobody_else_is_believed_but_that_there_is_a_proxy() {
         let stranger = Peer::direct("192.0.2.9:1".parse().unwrap());
         let lines = headers(&[
             (X_FORWARDED_FOR, "127.0.0.1"),
             (X_FORWARDED_PROTO, "https"),
             (FORWARDED, "for=127.0.0.1;proto=https"),
         ]);
-        assert_eq!(
-            believe(&lines, &stranger, &options(ForwardedHeader::Either)),
-            stranger
-        );
+        let proxied = Peer {
+            proxied: true,
+            ..stranger.clone()
+        };
+        let options = options(ForwardedHeader::XForwardedFor);
+        assert_eq!(believe(&lines, &stranger, &options), proxied);
+    }
+
+    #[test]
+    fn proxy_on_loopback_that_is_not_listed_is_no_person_on_this_machine() {
+        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
+        let nobody_trusted = ListenerOptions::default();
+        assert_eq!(believe(&HeaderMap::new(), &proxy, &nobody_trusted), proxy);
+        for (name, value) in [
+            (X_FORWARDED_FOR, "127.0.0.1"),
+            (X_FORWARDED_PROTO, "https"),
+            (FORWARDED, "for=127.0.0.1;proto=https"),
+            (X_REAL_IP, "127.0.0.1"),
+            (header::VIA, "1.1 proxy"),
+        ] {
+            let lines = headers(&[(name.clone(), value)]);
+            let peer = believe(&lines, &proxy, &nobody_trusted);
+            assert!(!peer.is_on_loopback() && !peer.link_is_private(), "{name}");
+            assert_eq!(peer.address, proxy.address, "{name}");
+        }
+    }
+
+    #[test]
+    fn trusted_proxy_that_names_nobody_makes_no_person_on_this_machine_either() {
+        for line in [(X_REAL_IP, "192.0.2.1"), (header::VIA, "1.1 proxy")] {
+            assert!(!from_proxy(&[line]).link_is_private());
+        }
+    }
+
+    /// Whoever ends TLS between client and server must not be able to hide it with a header.
+    #[test]
+    fn header_of_a_stranger_does_not_switch_channel_binding_off() {
+        let tls = TlsLink {
+            exporter: Some([7; 32]),
+            server_end_point: None,
+            version: TlsVersion::V1_3,
+        };
+        let direct = Peer {
+            secure: true,
+            tls: Some(tls.clone()),
+            ..Peer::direct("192.0.2.9:1".parse().unwrap())
+        };
+        let lines = headers(&[(X_FORWARDED_FOR, "192.0.2.1")]);
+        let peer = believe(&lines, &direct, &ListenerOptions::default());
+        assert!(!peer.link_is_private());
+        assert_eq!(peer.tls, Some(tls));
     }
 
     #[test]
@@ -306,7 +401,7 @@ mod tests {
         let not_ascii = HeaderValue::from_bytes(b"192.0.2.1, \xff").unwrap();
         let lines = HeaderMap::from_iter([(X_FORWARDED_FOR, not_ascii)]);
         let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
-        let peer = believe(&lines, &proxy, &options(ForwardedHeader::Either));
+        let peer = believe(&lines, &proxy, &options(ForwardedHeader::XForwardedFor));
         assert_eq!((peer.address, peer.proxied), (proxy.address, true));
     }
 
@@ -317,21 +412,26 @@ mod tests {
     }
 
     #[test]
-    fn header_that_the_proxy_does_not_write_cannot_override_the_one_that_it_writes() {
-        let lines = [
-            (FORWARDED, "for=127.0.0.1;proto=https"),
-            (X_FORWARDED_FOR, "192.0.2.1"),
-        ];
-        let peer = from_proxy(&lines);
-        assert_eq!(
-            (peer.address.to_string().as_str(), peer.secure),
-            ("192.0.2.1:0", false)
-        );
-        let only_forwarded = options(ForwardedHeader::Forwarded);
-        let lines = headers(&[(FORWARDED, "for=192.0.2.1"), (X_FORWARDED_FOR, "127.0.0.1")]);
-        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
-        let peer = believe(&lines, &proxy, &only_forwarded);
+    fn header_that_the_proxy_does_not_write_is_not_read() {
+        let theirs = (FORWARDED, "for=192.0.2.1;proto=http");
+        let forged = [(X_FORWARDED_FOR, "127.0.0.1"), (X_FORWARDED_PROTO, "https")];
+        let peer = from_proxy(&[theirs, forged[0].clone(), forged[1].clone()]);
         assert_eq!(peer.address.to_string(), "192.0.2.1:0");
+        assert!(!peer.secure);
+        let theirs = (X_FORWARDED_FOR, "192.0.2.1");
+        let peer = from_proxy(&[theirs, (FORWARDED, "for=127.0.0.1;proto=https")]);
+        assert_eq!(peer.address.to_string(), "192.0.2.1:0");
+        assert!(!peer.secure);
+    }
+
+    /// The proxy wrote nothing, so that the client did.
+    #[test]
+    fn header_of_the_other_kind_alone_names_nobody() {
+        let lines = headers(&[(FORWARDED, "for=192.0.2.1;proto=https")]);
+        let proxy = Peer::direct("127.0.0.1:9".parse().unwrap());
+        let peer = believe(&lines, &proxy, &options(ForwardedHeader::XForwardedFor));
+        assert_eq!((peer.address, peer.secure), (proxy.address, false));
+        assert!(!peer.is_on_loopback());
     }
 
     #[test]
@@ -362,7 +462,7 @@ mod tests {
             tls: Some(tls),
             ..Peer::direct("127.0.0.1:9".parse().unwrap())
         };
-        let options = options(ForwardedHeader::Either);
+        let options = options(ForwardedHeader::XForwardedFor);
         assert_eq!(believe(&HeaderMap::new(), &direct, &options), direct);
         let lines = headers(&[(X_FORWARDED_FOR, "192.0.2.1"), (X_FORWARDED_PROTO, "http")]);
         let peer = believe(&lines, &direct, &options);

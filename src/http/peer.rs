@@ -16,7 +16,8 @@ pub struct Peer {
     pub address: SocketAddr,
     /// The address at the other end of the TCP connection: a proxy's, when there is one.
     pub socket: SocketAddr,
-    /// A trusted proxy passed this request on, so that `socket` is not the client.
+    /// A proxy passed this request on, so that `socket` is not the client. A trusted one named the
+    /// client; of any other, `address` is its own.
     pub proxied: bool,
     /// The client's own link is encrypted: TLS ends here, or a trusted proxy says that it ended
     /// there.

@@ -1,8 +1,9 @@
 //! From the operator's options to those of the rooms.
 
-use crate::backend::local::LocalOptions;
-use crate::config::{Config, PlainPolicy};
+use crate::backend::local::{ConflictPolicy, LocalOptions};
+use crate::config::{self, Config, PlainPolicy, ResourceConflict};
 use crate::http::bosh::BoshHttpOptions;
+use crate::http::forwarded::ForwardedHeader;
 use crate::http::listener::{ConnectionCap, ListenerOptions};
 use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::tls::{CertificateSource, TlsKeeper};
@@ -77,7 +78,11 @@ pub(super) fn local(config: &Config, demo: &HashSet<BareJid>) -> LocalOptions {
         roster_items: config.limits.roster_items,
         offline_messages: config.limits.offline_messages,
         registration: config.registration.enabled,
-        ..LocalOptions::for_host(config.domain())
+        cancellation: config.registration.cancellation,
+        conflict: match config.auth.resource_conflict {
+            ResourceConflict::Replace => ConflictPolicy::Replace,
+            ResourceConflict::Refuse => ConflictPolicy::Refuse,
+        },
     }
 }
 
@@ -107,6 +112,12 @@ pub(super) fn bosh(config: &Config) -> BoshHttpOptions {
     }
 }
 
+/// One cap for the ports that clients use.
+pub(super) fn connections(config: &Config) -> ConnectionCap {
+    let limits = &config.limits;
+    ConnectionCap::new(limits.connections).with_per_address(limits.connections_per_address)
+}
+
 pub(super) fn listener(
     config: &Config,
     connections: &ConnectionCap,
@@ -117,6 +128,10 @@ pub(super) fn listener(
         handshake_timeout: HANDSHAKE_TIMEOUT,
         header_timeout: config.limits.header_timeout,
         trusted_proxies: config.listen.trusted_proxies.iter().copied().collect(),
+        forwarded_header: match config.listen.forwarded_header {
+            config::ForwardedHeader::XForwardedFor => ForwardedHeader::XForwardedFor,
+            config::ForwardedHeader::Forwarded => ForwardedHeader::Forwarded,
+        },
         tls,
         ..ListenerOptions::default()
     }
@@ -157,5 +172,46 @@ pub(super) fn origins(config: &Config, endpoint: Option<&crate::config::Endpoint
                 .filter_map(|origin| Origin::of_url(origin).ok());
             OriginPolicy::Only(origins.collect())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Sources;
+
+    fn config(sets: &[&str]) -> Config {
+        let set = sets.iter().map(|set| (*set).to_owned()).collect();
+        let sources = Sources {
+            set,
+            ..Sources::default()
+        };
+        Config::load(&sources).unwrap()
+    }
+
+    #[test]
+    fn resource_conflict_and_cancellation_reach_the_services() {
+        let demo = HashSet::new();
+        let defaults = local(&config(&[]), &demo);
+        assert_eq!(defaults.conflict, ConflictPolicy::Replace);
+        assert!(!defaults.cancellation);
+        let other = config(&[
+            "auth.resource_conflict=refuse",
+            "registration.cancellation=true",
+        ]);
+        let other = local(&other, &demo);
+        assert_eq!(other.conflict, ConflictPolicy::Refuse);
+        assert!(other.cancellation);
+    }
+
+    #[test]
+    fn the_header_that_proxies_write_reaches_the_listener() {
+        let cap = ConnectionCap::new(1);
+        let of = |sets: &[&str]| listener(&config(sets), &cap, None).forwarded_header;
+        assert_eq!(of(&[]), ForwardedHeader::XForwardedFor);
+        assert_eq!(
+            of(&["listen.forwarded_header=forwarded"]),
+            ForwardedHeader::Forwarded
+        );
     }
 }

@@ -212,7 +212,7 @@ impl Server {
 impl Ports {
     /// Binds all ports before one is served. Port 0 in the options becomes the port taken.
     fn bind(config: &mut Config, tls: Option<&Arc<TlsKeeper>>) -> Result<Self, ListenError> {
-        let cap = ConnectionCap::new(config.limits.connections);
+        let cap = options::connections(config);
         let plain_options = options::listener(config, &cap, None);
         let tls_options = options::listener(config, &cap, tls.cloned());
         // Whoever watches the server must get in when nobody else does.

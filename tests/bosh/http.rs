@@ -1,6 +1,6 @@
 //! What is HTTP and not yet BOSH.
 
-use crate::world::{Client, DOMAIN, Http, ORIGIN, World};
+use crate::world::{Client, DOMAIN, Http, ORIGIN, World, chat};
 use axum::http::Request;
 use http_body_util::BodyExt;
 use stanzad::http::bosh::routes;
@@ -175,8 +175,42 @@ async fn stranger_may_not_send_long_bodies() {
         "<iq xmlns='jabber:client' type='get' id='{}'/>",
         "x".repeat(20_000)
     );
+    assert_eq!(client.exchange("", &long).await.status, 413);
+}
+
+/// B-22
+#[tokio::test]
+async fn long_body_of_a_stranger_is_refused_while_the_rest_has_not_come() {
+    let world = World::new().await;
+    let mut http = world.connect().await;
+    let announced = 100_000;
+    let head = format!("{POST}\r\nHost: x\r\nContent-Length: {announced}\r\n\r\n");
+    http.write(&(head + &" ".repeat(20_000))).await;
+    assert_eq!(http.reply().await.status, 413);
+}
+
+#[tokio::test]
+async fn client_that_has_logged_in_may_send_long_bodies() {
+    let world = World::new().await;
+    let mut client = world.login("romeo").await;
+    let long = chat("juliet@example.org", &"x".repeat(60_000));
     let reply = client.exchange("", &long).await;
+    assert!(reply.status == 200 && !reply.is_terminated_with("policy-violation"));
+}
+
+#[tokio::test]
+async fn sid_that_is_not_that_of_the_body_lets_nothing_long_in() {
+    let world = World::new().await;
+    let client = world.login("romeo").await;
+    let sid = &client.sid;
+    let text = format!(
+        "<body rid='1' to='example.org' xmlns='http://jabber.org/protocol/httpbind'>\
+         <message xmlns='jabber:client' sid='{sid}'>{}</message></body>",
+        "x".repeat(20_000)
+    );
+    let reply = world.post(&text).await;
     assert!(reply.is_terminated_with("policy-violation"), "{reply:?}");
+    assert_eq!(world.state.sessions(), 1);
 }
 
 /// B-44

@@ -27,7 +27,7 @@ pub struct LocalOptions {
     pub plain: bool,
     /// `auth.anonymous`: whether ANONYMOUS is offered.
     pub anonymous: bool,
-    /// Accounts that may log in from loopback addresses only.
+    /// Accounts that may log in from this machine only.
     pub demo: HashSet<BareJid>,
     /// What happens when a resource is taken.
     pub conflict: ConflictPolicy,

@@ -183,7 +183,7 @@ impl Inner {
             }
         })?;
         // Looked up all the same: the time it takes tells nothing.
-        let from_afar = !self.connection.address.is_loopback();
+        let from_afar = !self.connection.on_this_machine;
         if from_afar && local.options.load().demo.contains(account) {
             tracing::warn!(%account, address = %self.connection.address, "demo accounts are for loopback only");
             return Ok(None);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::config::kinds::{choice, count, optional, path, switch};
 use crate::config::option::section;
-use crate::config::types::{LogFormat, LogLevel, PlainPolicy};
+use crate::config::types::{LogFormat, LogLevel, PlainPolicy, ResourceConflict};
 
 section! {
     /// How clients log in.
@@ -23,6 +23,13 @@ section! {
 
         /// How many logins may fail in one stream before it ends. RFC 6120 §6.4.5 recommends 2 to 5.
         failures_per_stream: u32 = 5, count(1..=100, "failures"), NewStreams;
+
+        /// Who wins when a client asks for a resource that another session of its account has
+        /// (RFC 6120 §7.7.2.2). "replace": the new one, and the old one ends with `conflict`, so
+        /// that a client that lost its link unnoticed gets in again. "refuse": the old one while a
+        /// stream carries it, and the new one gets `conflict`; a hibernating session gives way in
+        /// any case.
+        resource_conflict: ResourceConflict = ResourceConflict::Replace, choice(), NewStreams;
     }
 }
 
@@ -31,6 +38,10 @@ section! {
     Registration in "registration." {
         /// Whether anybody who reaches the server can make an account.
         enabled: bool = false, switch(), NewStreams;
+
+        /// Whether users can delete their own account, with all that is kept for it (XEP-0077
+        /// §3.2). If not, they get `not-allowed`.
+        cancellation: bool = false, switch(), NewStreams;
     }
 }
 

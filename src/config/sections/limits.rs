@@ -49,6 +49,12 @@ section! {
         /// limit of open files of the process has to be higher.
         connections: usize = 10_000, count(1..=1_000_000, "connections"), Restart;
 
+        /// How many of them one address may have, logged in or not; IPv6 addresses of one /64 count
+        /// as one. Further ones get 503 and are closed. The address is that of the socket, or the one
+        /// that a trusted proxy names by the PROXY protocol. What comes from a trusted proxy without
+        /// it is not counted, as one connection may carry the requests of many: bound those there.
+        connections_per_address: usize = 1000, count(1..=1_000_000, "connections"), Restart;
+
         /// How many contacts an account may have. A further one is refused with `not-allowed`.
         roster_items: usize = 1000, count(1..=100_000, "contacts"), NewStreams;
 

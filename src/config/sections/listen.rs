@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::config::kinds::{address, networks, optional, path, switch};
+use crate::config::kinds::{address, choice, networks, optional, path, switch};
 use crate::config::option::section;
+use crate::config::types::ForwardedHeader;
 
 section! {
     /// Where the server listens. 5280 is the port registered for XMPP over BOSH.
@@ -23,10 +24,16 @@ section! {
         /// firewall.
         admin: Option<SocketAddr> = None, optional(address(), "\"127.0.0.1:5290\""), Restart;
 
-        /// The proxies that are believed when they name the client, by `Forwarded`,
-        /// `X-Forwarded-For`, `X-Forwarded-Proto` or the PROXY protocol. Whoever is listed here can
-        /// pass for any address and for a link with TLS; anybody else's headers are not read.
+        /// The proxies that are believed when they name the client, by the header of
+        /// `listen.forwarded_header` or by the PROXY protocol. Whoever is listed here can pass for
+        /// any address and for a link with TLS. Of anybody else such headers tell only that there is
+        /// a proxy, so that its clients do not count as users of this machine.
         trusted_proxies: Vec<IpNet> = Vec::new(), networks(), Restart;
+
+        /// The header in which those proxies name the client: "x-forwarded-for", together with
+        /// `X-Forwarded-Proto`, or "forwarded" (RFC 7239). The other kind is not read: a proxy
+        /// passes it on as the client wrote it.
+        forwarded_header: ForwardedHeader = ForwardedHeader::XForwardedFor, choice(), Restart;
     }
 }
 

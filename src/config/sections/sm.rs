@@ -45,7 +45,8 @@ section! {
 
         /// How many stanzas may be sent and not yet covered by an ack. At this bound the senders of a
         /// session with a link are slowed down, and a hibernating session ends as at
-        /// `sm.resume_timeout`.
+        /// `sm.resume_timeout`. While the client itself is slowed down, four times as many may be
+        /// sent: its acks stand behind the stanzas that wait, and cannot get through.
         max_unacked: usize = 1000, count(10..=1_000_000, "stanzas"), NewStreams;
 
         /// How many hibernating sessions an account may have. The oldest ends first, so that a page

@@ -2,6 +2,7 @@
 
 use super::directory::Entry;
 use super::front::{FIRST, Front, REQUEST_QUEUE, Request};
+use super::reading::{Bounds, read};
 use super::refusal::Refusal;
 use super::{BoshHttpOptions, BoshState, session};
 use crate::backend::{Connection, Transport};
@@ -13,26 +14,19 @@ use crate::stream::bosh::{
 };
 use crate::stream::{Framing, OpenRequest, StreamOptions};
 use crate::xml::Scanner;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ORIGIN, VARY,
+    ACCESS_CONTROL_MAX_AGE, CACHE_CONTROL, CONTENT_TYPE, ORIGIN, VARY,
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, Response, StatusCode};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::cell::RefCell;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
-
-/// A body may hold so many of the longest stanzas: a client sends what has gathered in one go.
-const BODY_STANZAS: usize = 2;
-
-/// Room for `<body/>` itself.
-const WRAPPER_BYTES: usize = 4 * 1024;
 
 /// For how long a browser need not ask again, in seconds.
 const PREFLIGHT_MAX_AGE: &str = "7200";
@@ -68,13 +62,11 @@ async fn on_post(
 ) -> Response<Body> {
     let peer = peer(&request);
     let stream_options = state.rooms.options.load_full();
-    let bytes = match read(
-        request,
-        max_body_bytes(&stream_options),
-        options.read_timeout,
-    )
-    .await
-    {
+    let bounds = Bounds::new(&stream_options);
+    let is_authenticated = |sid: &str| {
+        find(state, &peer, sid).is_some_and(|entry| entry.is_authenticated.load(Ordering::Acquire))
+    };
+    let bytes = match read(request, bounds, options.read_timeout, is_authenticated).await {
         Ok(bytes) => bytes,
         Err(refusal) => return refusal.response(),
     };
@@ -87,22 +79,27 @@ async fn on_post(
     };
     let entry = match &body.sid {
         None => None,
-        Some(sid) => match state.directory.find(sid) {
-            // B-13, XEP-0124 §17.2; the same for a session that began on a better link.
-            Some(entry) if !entry.is_private || peer.link_is_private() => Some(entry),
-            _ => return answer(refusal(Condition::ItemNotFound)),
+        Some(sid) => match find(state, &peer, sid) {
+            Some(entry) => Some(entry),
+            None => return answer(refusal(Condition::ItemNotFound)), // B-13, XEP-0124 §17.2
         },
     };
     let is_authenticated = entry
         .as_ref()
         .is_some_and(|entry| entry.is_authenticated.load(Ordering::Acquire));
-    if !is_authenticated && text.len() > max_body_bytes_before_auth(&stream_options) {
+    if !is_authenticated && text.len() > bounds.before_auth {
         return answer(refusal(Condition::PolicyViolation));
     }
     match entry {
         Some(entry) => pass_on(&entry, body).await,
         None => create(state, options, &stream_options, &peer, body).await,
     }
+}
+
+/// The session that a client names, unless it began on a better link than this one.
+fn find(state: &BoshState, peer: &Peer, sid: &str) -> Option<Entry> {
+    let entry = state.directory.find(sid);
+    entry.filter(|entry| !entry.is_private || peer.link_is_private())
 }
 
 /// Gives a request to the task of its session and waits for the answer. When this future is
@@ -179,6 +176,7 @@ fn connection(peer: &Peer) -> Connection {
         transport: Transport::Bosh,
         endpoint: "bosh".into(),
         address: peer.ip(),
+        on_this_machine: peer.is_on_loopback(),
         private: peer.link_is_private(),
         // A session outlives its connections: there is no channel to bind to.
         binding: Default::default(),
@@ -188,37 +186,6 @@ fn connection(peer: &Peer) -> Connection {
 fn peer(request: &HttpRequest<Body>) -> Peer {
     let peer = request.extensions().get::<Peer>().cloned();
     peer.unwrap_or_else(|| Peer::direct(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))))
-}
-
-fn max_body_bytes(options: &StreamOptions) -> usize {
-    let stanzas = options.max_stanza_bytes.saturating_mul(BODY_STANZAS);
-    stanzas.saturating_add(WRAPPER_BYTES)
-}
-
-fn max_body_bytes_before_auth(options: &StreamOptions) -> usize {
-    options
-        .max_stanza_bytes_before_auth
-        .saturating_add(WRAPPER_BYTES)
-}
-
-/// Reads a whole body; what `Content-Length` announces is neither believed nor reserved (B-22).
-async fn read(
-    request: HttpRequest<Body>,
-    max_bytes: usize,
-    timeout: Duration,
-) -> Result<Bytes, Refusal> {
-    let announced = request.headers().get(CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if announced.is_some_and(|length| length > max_bytes as u64) {
-        return Err(Refusal::TooLarge);
-    }
-    let body = Limited::new(request.into_body(), max_bytes).collect();
-    match tokio::time::timeout(timeout, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-        Ok(Err(_)) => Err(Refusal::Unreadable),
-        Err(_) => Err(Refusal::TooSlow),
-    }
 }
 
 fn parse(text: &str, options: &StreamOptions) -> Result<BoshBody, Condition> {

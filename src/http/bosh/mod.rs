@@ -11,7 +11,7 @@
 //!
 //! | threat | bound | action at the bound |
 //! |---|---|---|
-//! | big bodies (B-22) | twice `limits.max_stanza_bytes`; the smaller limit before login | 413; `policy-violation` |
+//! | big bodies (B-22) | twice `limits.max_stanza_bytes`; the smaller limit before login | 413, the rest is not read |
 //! | slow bodies (B-45) | [`BoshHttpOptions::read_timeout`] | 408, closed |
 //! | abandoned sessions (B-46) | `bosh.inactivity`, `limits.login_timeout` | the session ends |
 //! | many sessions | [`BoshHttpOptions::max_sessions`], `…_before_login`, `…_of_one_address` | 503 with `Retry-After` |
@@ -22,6 +22,7 @@
 mod directory;
 mod front;
 mod handler;
+mod reading;
 mod refusal;
 mod session;
 

@@ -16,7 +16,7 @@ pub(super) enum Refusal {
         "Pages of this origin may not connect: it is neither that of public_url nor among those allowed."
     )]
     Origin,
-    /// More than two of the longest stanzas.
+    /// More than two of the longest stanzas, or, of a stranger, than one short one.
     #[error("The body is too long.")]
     TooLarge,
     /// Slower than [`read_timeout`](super::BoshHttpOptions::read_timeout).

@@ -17,13 +17,14 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use tower_service::Service;
 use tracing::debug;
 
-use super::ListenerOptions;
+use super::cap::Slot;
 use super::link::{Carrier, Link, RawLink};
+use super::{ListenerOptions, turn_away};
 use crate::http::forwarded::believe;
 use crate::http::peer::Peer;
 use crate::http::proxy_protocol::{Preface, ProxyHeader, V2_HEADER_MAX_BYTES, read_preface};
@@ -32,7 +33,7 @@ use crate::http::proxy_protocol::{Preface, ProxyHeader, V2_HEADER_MAX_BYTES, rea
 pub(super) struct Accepted {
     pub(super) tcp: TcpStream,
     pub(super) socket: SocketAddr,
-    pub(super) slot: OwnedSemaphorePermit,
+    pub(super) slot: Slot,
     pub(super) options: Arc<ListenerOptions>,
 }
 
@@ -58,7 +59,7 @@ async fn open(accepted: Accepted) -> io::Result<(Link, Peer)> {
     let Accepted {
         mut tcp,
         socket,
-        slot,
+        mut slot,
         options,
     } = accepted;
     tcp.set_nodelay(true)?;
@@ -67,6 +68,10 @@ async fn open(accepted: Accepted) -> io::Result<(Link, Peer)> {
     if options.trusted_proxies.contain(socket.ip()) {
         let header = read_proxy_header(&mut tcp, &mut early).await?;
         apply_proxy_header(&mut peer, header);
+    }
+    if peer.proxied && !options.connections.assign(&mut slot, peer.ip()) {
+        turn_away(tcp, &options);
+        return Err(io::Error::other("too many connections of one client"));
     }
     let raw = RawLink::new(tcp, early);
     let Some(keeper) = &options.tls else {

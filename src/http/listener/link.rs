@@ -9,8 +9,9 @@ use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::server::TlsStream;
+
+use super::cap::Slot;
 
 /// One accepted connection. Holds its place under the [`ConnectionCap`](super::ConnectionCap)
 /// until it is dropped, also after an upgrade took it out of HTTP.
@@ -18,7 +19,7 @@ use tokio_rustls::server::TlsStream;
 pub struct Link {
     carrier: Carrier,
     /// Given back when the link is dropped, wherever that happens.
-    _slot: OwnedSemaphorePermit,
+    _slot: Slot,
 }
 
 /// Either way of carrying bytes. TLS is boxed, since its state is a kilobyte.
@@ -29,7 +30,7 @@ pub(super) enum Carrier {
 }
 
 impl Link {
-    pub(super) fn new(carrier: Carrier, slot: OwnedSemaphorePermit) -> Self {
+    pub(super) fn new(carrier: Carrier, slot: Slot) -> Self {
         Self {
             carrier,
             _slot: slot,

@@ -4,7 +4,7 @@
 //!
 //! | threat | bound | action at the bound |
 //! |---|---|---|
-//! | too many connections | [`ConnectionCap`] | answered `503` with `Retry-After`, closed (TLS: closed) |
+//! | too many connections, in all or from one address | [`ConnectionCap`] | answered `503` with `Retry-After`, closed (TLS: closed) |
 //! | slow TLS or PROXY handshakes | [`ListenerOptions::handshake_timeout`] | closed |
 //! | slow or idle requests (L-10) | [`ListenerOptions::header_timeout`] | closed |
 //! | big headers (W-75) | [`ListenerOptions::max_header_bytes`], 100 headers | `431`, closed |
@@ -12,6 +12,7 @@
 //!
 //! After an upgrade the connection belongs to whoever upgraded it: see [`Link::from_upgraded`].
 
+mod cap;
 mod connection;
 mod link;
 
@@ -25,12 +26,13 @@ use std::time::Duration;
 use axum::Router;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
-use tracing::{debug, warn};
+use tokio::sync::watch;
+use tracing::{debug, info, warn};
 
 use crate::http::forwarded::ForwardedHeader;
 use crate::http::tls::TlsKeeper;
 use crate::http::trusted::TrustedProxies;
+pub use cap::ConnectionCap;
 use connection::Accepted;
 pub use link::Link;
 
@@ -68,32 +70,6 @@ impl Default for ListenerOptions {
             forwarded_header: ForwardedHeader::default(),
             tls: None,
         }
-    }
-}
-
-/// How many connections may be open at once. Clones share the count.
-#[derive(Debug, Clone)]
-pub struct ConnectionCap {
-    slots: Arc<Semaphore>,
-    /// Connections that are being told to come back later; beyond them they are just closed.
-    refusals: Arc<Semaphore>,
-    max: usize,
-}
-
-impl ConnectionCap {
-    /// A cap of `max` connections, at most 2^29.
-    pub fn new(max: usize) -> Self {
-        let max = max.min(CONNECTIONS_LIMIT);
-        Self {
-            slots: Arc::new(Semaphore::new(max)),
-            refusals: Arc::new(Semaphore::new(REFUSALS_AT_ONCE)),
-            max,
-        }
-    }
-
-    /// How many connections are open now, upgraded ones included.
-    pub fn open(&self) -> usize {
-        self.max.saturating_sub(self.slots.available_permits())
     }
 }
 
@@ -207,27 +183,31 @@ fn start(
     app: Router,
     on_ending: watch::Receiver<bool>,
 ) {
-    match Arc::clone(&options.connections.slots).try_acquire_owned() {
-        Ok(slot) => {
-            let accepted = Accepted {
-                tcp,
-                socket,
-                slot,
-                options,
-            };
-            tokio::spawn(connection::run(accepted, app, on_ending));
-        }
-        Err(_) => turn_away(tcp, socket, &options),
+    let Some(mut slot) = options.connections.slot() else {
+        warn!(%socket, "connection refused: too many are open");
+        return turn_away(tcp, &options);
+    };
+    // Whom a proxy speaks for, its PROXY header may tell.
+    let is_proxy = options.trusted_proxies.contain(socket.ip());
+    if !is_proxy && !options.connections.assign(&mut slot, socket.ip()) {
+        info!(%socket, "connection refused: its address has too many");
+        return turn_away(tcp, &options);
     }
+    let accepted = Accepted {
+        tcp,
+        socket,
+        slot,
+        options,
+    };
+    tokio::spawn(connection::run(accepted, app, on_ending));
 }
 
 /// Says `503` where that costs nothing: a TLS handshake is what an overloaded server must save.
-fn turn_away(tcp: TcpStream, socket: SocketAddr, options: &ListenerOptions) {
-    warn!(%socket, max = options.connections.max, "connection refused: the limit is reached");
+fn turn_away(tcp: TcpStream, options: &ListenerOptions) {
     if options.tls.is_some() {
         return;
     }
-    if let Ok(permit) = Arc::clone(&options.connections.refusals).try_acquire_owned() {
+    if let Some(permit) = options.connections.refusal() {
         tokio::spawn(async move {
             connection::refuse_overloaded(tcp).await;
             drop(permit);
@@ -283,8 +263,6 @@ fn bound_socket(address: SocketAddr) -> io::Result<TcpListener> {
 /// Connections that wait for `accept`: enough for everybody who reconnects within one pause.
 const BACKLOG: i32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
-const REFUSALS_AT_ONCE: usize = 64;
-const CONNECTIONS_LIMIT: usize = 1 << 29;
 
 #[cfg(test)]
 mod tests;

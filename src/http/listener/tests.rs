@@ -241,7 +241,8 @@ mod peers {
             );
         }
         let forged = GET_PEER.replace("Host", "X-Forwarded-For: 192.0.2.1\r\nHost");
-        assert!(edge.answer_to(forged).await.ends_with("\r\n\r\n127.0.0.1!"));
+        let answer = edge.answer_to(forged).await;
+        assert!(answer.ends_with("\r\n\r\n127.0.0.1 proxied!"), "{answer}");
     }
 
     #[tokio::test]
@@ -266,7 +267,8 @@ mod peers {
                 "X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https",
                 "192.0.2.1 proxied secure!",
             ),
-            ("Forwarded: for=192.0.2.2", "192.0.2.2 proxied!"),
+            ("X-Forwarded-For: 192.0.2.2", "192.0.2.2 proxied!"),
+            ("Forwarded: for=192.0.2.3", "127.0.0.1 proxied!"),
             ("X-Nothing: 1", "127.0.0.1!"),
         ] {
             write(
@@ -455,6 +457,47 @@ mod cap {
         drop(first);
         room_for(&edge, 1).await;
         assert!(edge.answer_to(GET_PEER).await.starts_with("HTTP/1.1 200 "));
+    }
+
+    #[tokio::test]
+    async fn one_address_has_its_share_and_is_served_again_when_it_let_go() {
+        let edge = Edge::with(sharing(ListenerOptions::default())).await;
+        let first = edge.connect().await;
+        room_taken(&edge, 1).await;
+        let refused = edge.answer_to(GET_PEER).await;
+        assert!(refused.starts_with("HTTP/1.1 503 ") && refused.contains("Retry-After: "));
+        drop(first);
+        room_for(&edge, 0).await;
+        assert!(edge.answer_to(GET_PEER).await.starts_with("HTTP/1.1 200 "));
+    }
+
+    #[tokio::test]
+    async fn address_of_a_proxy_header_has_its_share_and_the_proxy_itself_has_no_bound() {
+        let edge = Edge::with(sharing(behind_proxies())).await;
+        let of = |client: &str| format!("PROXY TCP4 {client} 198.51.100.1 56324 443\r\n{GET_PEER}");
+        let mut first = edge.connect().await;
+        write(&mut first, &of("192.0.2.1").replace("close", "keep-alive")).await;
+        until(&mut first, "!").await;
+        let refused = edge.answer_to(of("192.0.2.1")).await;
+        assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
+        for other in [of("192.0.2.2"), GET_PEER.to_owned()] {
+            let _quiet = edge.connect().await;
+            assert!(edge.answer_to(other).await.starts_with("HTTP/1.1 200 "));
+        }
+    }
+
+    /// One connection per address.
+    fn sharing(options: ListenerOptions) -> ListenerOptions {
+        ListenerOptions {
+            connections: ConnectionCap::new(100).with_per_address(1),
+            ..options
+        }
+    }
+
+    async fn room_taken(edge: &Edge, open: usize) {
+        while edge.connections.open() < open {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]

@@ -18,6 +18,8 @@ use axum::routing::get;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+use crate::http::forwarded::tell_of_a_proxy;
+
 /// What the page learns about its server, and all that it learns.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Console {
@@ -82,13 +84,7 @@ where
 /// A peer on loopback is not yet a person at this machine: it may be a reverse proxy, which tells by
 /// its headers, or a foreign page whose own name was rebound to 127.0.0.1, which tells by `Host`.
 pub fn names_loopback(headers: &HeaderMap) -> bool {
-    let proxied = [
-        header::FORWARDED.as_str(),
-        header::VIA.as_str(),
-        "x-forwarded-for",
-        "x-real-ip",
-    ];
-    if proxied.iter().any(|name| headers.contains_key(*name)) {
+    if tell_of_a_proxy(headers) {
         return false;
     }
     let host = headers

@@ -71,6 +71,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         transport: Transport::WebSocket,
         endpoint: endpoint.name.clone(),
         address: peer.ip(),
+        on_this_machine: peer.is_on_loopback(),
         private: peer.link_is_private(),
         binding: peer.channel_binding(),
     });

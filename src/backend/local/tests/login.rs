@@ -67,11 +67,18 @@ async fn demo_accounts_log_in_from_loopback_only() {
     assert!(matches!(reply, SaslReply::Success { .. }));
     let afar = Connection {
         address: "192.0.2.7".parse().unwrap(),
+        on_this_machine: false,
         ..connection()
     };
-    assert!(not_authorized(
-        &plain(&server, afar.clone(), "romeo", "secret").await
-    ));
+    let through_a_proxy = Connection {
+        on_this_machine: false,
+        ..connection()
+    };
+    for elsewhere in [afar.clone(), through_a_proxy] {
+        assert!(not_authorized(
+            &plain(&server, elsewhere, "romeo", "secret").await
+        ));
+    }
     let reply = plain(&server, afar, "juliet", "secret").await;
     assert!(matches!(reply, SaslReply::Success { .. }));
 }

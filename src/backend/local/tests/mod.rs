@@ -154,6 +154,7 @@ fn connection() -> Connection {
         transport: Transport::WebSocket,
         endpoint: "web".into(),
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        on_this_machine: true,
         private: true,
         binding: ChannelBinding::NONE,
     }
