@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Why a server does not start. The operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +71,7 @@ pub struct Server {
     /// Tells the listeners to close their ports.
     closing: watch::Sender<bool>,
     listeners: JoinSet<()>,
-    sweep: tokio::task::AbortHandle,
+    sweep: JoinHandle<()>,
 }
 
 /// The ports, bound but not yet served.
@@ -110,7 +110,7 @@ impl Server {
         let draining = Arc::new(AtomicBool::new(false));
         let admin = admin::router(readiness(&draining));
         let listeners = ports.serve(app, admin, &on_closing);
-        let sweep = tokio::spawn(sweep::run(rooms.clone())).abort_handle();
+        let sweep = tokio::spawn(sweep::run(rooms.clone(), on_closing));
         let stopping = Arc::new(stopping);
         Ok(Self {
             config,
@@ -183,17 +183,18 @@ impl Server {
         }
     }
 
-    /// Closes the ports, tells every stream `system-shutdown`, waits for them within
-    /// `shutdown_grace`, and flushes the store. Returns whether all were gone in time.
+    /// Closes the ports, ends the sessions that hibernate, tells every stream `system-shutdown`,
+    /// waits within `shutdown_grace` until no session is left and what they left behind is dealt
+    /// with, and flushes the store. Returns whether all were gone in time.
     pub async fn stop(mut self) -> bool {
         self.draining.store(true, Ordering::Relaxed);
         self.closing.send_replace(true);
-        self.sweep.abort();
         let grace = self.config.shutdown_grace;
         let in_time = tokio::time::timeout(grace, async {
-            let streams = shutdown::close_streams(&self.rooms, self.stopping.clone());
+            let streams = shutdown::close_streams(&self.rooms, &self.local, self.stopping.clone());
             let ports = async { while self.listeners.join_next().await.is_some() {} };
-            tokio::join!(streams, ports);
+            // The sweep is between two rounds, or deals with what it ended.
+            let _ = tokio::join!(streams, ports, &mut self.sweep);
         });
         let in_time = in_time.await.is_ok();
         if !in_time {

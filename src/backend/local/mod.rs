@@ -29,6 +29,7 @@ pub mod services;
 mod state;
 mod subscribing;
 mod subscriptions;
+mod unfinished;
 
 #[cfg(test)]
 mod tests;
@@ -46,6 +47,7 @@ use account::Accounts;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use tokio::sync::Semaphore;
+use unfinished::Unfinished;
 
 /// The embedded services.
 #[derive(Debug)]
@@ -61,6 +63,7 @@ pub struct Local {
     /// How many passwords are derived at once.
     costly: Arc<Semaphore>,
     services: Vec<Box<dyn Service>>,
+    unfinished: Unfinished,
 }
 
 impl Local {
@@ -91,6 +94,7 @@ impl Local {
             throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
             costly: Arc::new(Semaphore::new(cores)),
             services,
+            unfinished: Unfinished::new(),
         }))
     }
 
@@ -118,6 +122,12 @@ impl Local {
     /// What outlives the process.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Waits until no ending is being dealt with and no stored messages are being handed over. A
+    /// stop waits for it before it closes the store; it comes when no session is left.
+    pub async fn finished(&self) {
+        self.unfinished.none_left().await;
     }
 
     /// For futures that outlive the call they are made in. `None` only while everything is

@@ -185,7 +185,9 @@ impl Local {
     /// that, in a task of its own. It ends when nothing is stored or nobody is there to get it.
     pub(super) fn drain(&self, draining: Draining, gate: Gate) {
         let Some(local) = self.arc() else { return };
+        let work = self.unfinished.begin();
         tokio::spawn(async move {
+            let _work = work;
             let account = &draining.0;
             let mut gate = gate;
             loop {
