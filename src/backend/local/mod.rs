@@ -29,6 +29,7 @@ pub mod services;
 mod state;
 mod subscribing;
 mod subscriptions;
+mod throttling;
 mod unfinished;
 
 #[cfg(test)]
@@ -46,7 +47,7 @@ use crate::store::Store;
 use account::Accounts;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use unfinished::Unfinished;
 
 /// The embedded services.
@@ -60,6 +61,8 @@ pub struct Local {
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
     throttle: Mutex<Throttle>,
+    /// An attempt counts no longer: who is held back may look again.
+    attempt_settled: Notify,
     /// How many passwords are derived at once.
     costly: Arc<Semaphore>,
     services: Vec<Box<dyn Service>>,
@@ -92,6 +95,7 @@ impl Local {
             store,
             accounts: Arc::default(),
             throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
+            attempt_settled: Notify::new(),
             costly: Arc::new(Semaphore::new(cores)),
             services,
             unfinished: Unfinished::new(),
