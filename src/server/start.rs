@@ -11,6 +11,7 @@ use crate::http::files::FilesError;
 use crate::http::listener::{ConnectionCap, ListenError, Listener};
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
 use crate::sessions::Sessions;
+use crate::stanza::address::BareJid;
 use crate::store::{Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
 use arc_swap::ArcSwap;
@@ -24,7 +25,7 @@ use tokio::task::{JoinHandle, JoinSet};
 /// Why a server does not start. The operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// `state_dir` cannot be made.
+    /// `state_dir` cannot be made, or a file in it not be used.
     #[error("state_dir {}: {source}", path.display())]
     StateDir {
         /// The directory.
@@ -55,6 +56,11 @@ pub enum StartError {
     /// `serve --demo` on an address that others can reach.
     #[error("--demo is for loopback: listen.{0} is another address")]
     DemoInPublic(&'static str),
+    /// `serve --demo` over an account that somebody made for real.
+    #[error(
+        "--demo would replace the password of {0}, which is no demo account: use another state_dir"
+    )]
+    DemoAccount(BareJid),
 }
 
 /// A server that runs.
@@ -84,7 +90,8 @@ struct Ports {
 impl Server {
     /// Opens the store, puts the rooms together and listens. Inside a tokio runtime.
     ///
-    /// `demo`: make two accounts with fresh passwords, good on loopback only.
+    /// `demo`: make two accounts with fresh passwords, good on loopback only. Without it, those
+    /// that an earlier demo made are deleted.
     ///
     /// # Errors
     ///
@@ -96,8 +103,11 @@ impl Server {
         }
         let store = open_store(&config)?;
         let demo = match demo {
-            true => demo::prepare(&store, config.domain()).await?,
-            false => Vec::new(),
+            true => demo::prepare(&store, &config.state_dir, config.domain()).await?,
+            false => {
+                demo::clear(&store, &config.state_dir).await?;
+                Vec::new()
+            }
         };
         let (local, rooms) = rooms(&config, &store, &demo).await?;
         let (stopping, on_stopping) = watch::channel(false);

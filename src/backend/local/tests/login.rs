@@ -76,6 +76,21 @@ async fn demo_accounts_log_in_from_loopback_only() {
     assert!(matches!(reply, SaslReply::Success { .. }));
 }
 
+#[tokio::test]
+async fn a_demo_account_keeps_its_password() {
+    let demo = HashSet::from([bare("romeo")]);
+    let server = Server::with(LocalOptions { demo, ..options() }, bounds()).await;
+    let before = server.store.credentials(&bare("romeo")).await.unwrap();
+    let romeo = server.bind("romeo", "orchard").await;
+    let query = "<query xmlns='jabber:iq:register'><username>romeo</username>\
+                 <password>other</password></query>";
+    assert_eq!(condition(&romeo.ask("set", "", query).await), "not-allowed");
+    assert_eq!(
+        server.store.credentials(&bare("romeo")).await.unwrap(),
+        before
+    );
+}
+
 /// A-23
 #[tokio::test(start_paused = true)]
 async fn guesses_are_slowed_down_and_the_owner_gets_in_from_elsewhere() {
