@@ -656,4 +656,24 @@ mod shutdown {
         romeo.send("<presence xmlns='jabber:client'/>").await;
         assert_eq!(bodies(&romeo.stored(2).await), ["one", "two"]);
     }
+
+    /// A session that hibernates is not lost by a stop, nor one whose link is lost at that moment.
+    #[tokio::test]
+    async fn sessions_that_hibernate_end_and_what_they_held_is_stored() {
+        let server = TestServer::start().await;
+        let (romeo, _) = resumable(&server).await;
+        drop(romeo);
+        server.hibernating(1).await;
+        let mut juliet = Client::login(&server, "juliet").await;
+        juliet.enable_resumable().await;
+        says(&mut juliet, &["one", "two"]).await;
+        let TestServer { server, state } = server;
+        let stopping = tokio::spawn(server.stop());
+        drop(juliet);
+        assert!(stopping.await.expect("no panic"));
+        let server = TestServer::at(state, &[]).await;
+        let mut romeo = Client::login(&server, "romeo").await;
+        romeo.send("<presence xmlns='jabber:client'/>").await;
+        assert_eq!(bodies(&romeo.stored(2).await), ["one", "two"]);
+    }
 }

@@ -130,8 +130,8 @@ impl SaslFailure {
         }
     }
 
-    /// Whether the failure counts as a guess at a password, for
-    /// [`Throttle::on_failure`](super::Throttle::on_failure).
+    /// Whether the failure counts as a guess at a password; other attempts
+    /// [`Throttle::take_back`](super::Throttle::take_back).
     ///
     /// Such a failure comes after a [`Step::LookUp`](super::Step::LookUp), which named the account.
     pub fn is_guess(&self) -> bool {

@@ -49,14 +49,16 @@ impl Default for ThrottleLimits {
 
 /// Counts failed logins and says how long the next one has to wait.
 ///
+/// An attempt counts as a failure from its beginning and until it succeeds, so attempts that are
+/// made at once stand behind each other.
+///
 /// Three counts run side by side, and the longest wait of the three holds: of the account from this
 /// address, of the address, and of the account from anywhere. Only the first two grow to the full
 /// cap, and both need failures from that very address; so a stranger elsewhere can make an owner
 /// wait [`account_cap`](ThrottleLimits::account_cap) and no longer, however much they guess.
 ///
 /// An IPv6 address counts as its /64, which is what one subscriber holds. Time is an argument.
-/// A wait runs from the last failure, so attempts made at once are not held apart from each other:
-/// the bound on connections per address is the bound on those.
+/// A wait runs from the beginning of the last attempt that failed or has not succeeded yet.
 #[derive(Debug)]
 pub struct Throttle {
     limits: ThrottleLimits,
@@ -74,7 +76,9 @@ type Age = (Instant, u64);
 
 #[derive(Debug)]
 struct Counter {
+    /// Attempts that have not succeeded.
     failures: u32,
+    /// When the last of them began.
     age: Age,
 }
 
@@ -98,49 +102,74 @@ impl Throttle {
         }
     }
 
-    /// How long an attempt at `account` from `address` has to be held back from `now` on.
+    /// Begins an attempt at `account` from `address`, which then counts as a failure until
+    /// [`Throttle::on_success`] or [`Throttle::take_back`].
     ///
-    /// `account` is the prepared name, of an account that exists or not: both count alike.
-    /// Zero where nothing speaks against it. Cost: O(1).
-    pub fn delay(&self, now: Instant, account: &str, address: IpAddr) -> Duration {
-        let ThrottleLimits {
-            free_failures,
-            cap,
-            account_cap,
-            ..
-        } = self.limits;
-        let ThrottleLimits {
-            address_free_failures,
-            account_free_failures,
-            ..
-        } = self.limits;
-        let address = network(address);
-        let pair = Subject::AccountFromAddress(account, address);
-        self.wait(now, &pair, free_failures, cap)
-            .max(self.wait(now, &Subject::Address(address), address_free_failures, cap))
-            .max(self.wait(
-                now,
-                &Subject::Account(account),
-                account_free_failures,
-                account_cap,
-            ))
+    /// `account` is the prepared name, of an account that exists or not: both count alike. `waited`
+    /// is how long this attempt was held back already: what strangers do makes it wait for
+    /// [`account_cap`](ThrottleLimits::account_cap) in all. Cost: O(log counters).
+    ///
+    /// # Errors
+    ///
+    /// How long to hold the attempt back before it is begun anew. Nothing is counted then, so that
+    /// who gives up while waiting makes nobody wait longer.
+    pub fn begin(
+        &mut self,
+        now: Instant,
+        waited: Duration,
+        account: &str,
+        address: IpAddr,
+    ) -> Result<(), Duration> {
+        let delay = self.delay_after(now, waited, account, address);
+        if !delay.is_zero() {
+            return Err(delay);
+        }
+        self.count_attempt(now, account, address);
+        Ok(())
     }
 
-    /// Counts a wrong password, or a name that does not exist. Cost: O(log counters).
-    pub fn on_failure(&mut self, now: Instant, account: &str, address: IpAddr) {
+    fn delay_after(
+        &self,
+        now: Instant,
+        waited: Duration,
+        account: &str,
+        address: IpAddr,
+    ) -> Duration {
+        let limits = &self.limits;
+        let [pair, of_address, of_account] = subjects(account, network(address));
+        let of_pair = self.wait(now, &pair, limits.free_failures, limits.cap);
+        let free = limits.address_free_failures;
+        let of_address = self.wait(now, &of_address, free, limits.cap);
+        let free = limits.account_free_failures;
+        let of_account = self.wait(now, &of_account, free, limits.account_cap);
+        let left = limits.account_cap.saturating_sub(waited);
+        of_pair.max(of_address).max(of_account.min(left))
+    }
+
+    fn count_attempt(&mut self, now: Instant, account: &str, address: IpAddr) {
         self.forget_old(now);
-        let address = network(address);
-        self.count(now, &Subject::AccountFromAddress(account, address));
-        self.count(now, &Subject::Address(address));
-        self.count(now, &Subject::Account(account));
+        for subject in subjects(account, network(address)) {
+            self.count(now, &subject);
+        }
     }
 
-    /// Forgets the failures of this account from this address, and no others: an attacker must not
-    /// clear their address by logging in to an account of their own.
+    /// The attempt succeeded: forgets the failures of this account from this address, and of others
+    /// only the attempt itself: an attacker must not clear their address by logging in to an
+    /// account of their own.
     pub fn on_success(&mut self, account: &str, address: IpAddr) {
-        let key = self.key(&Subject::AccountFromAddress(account, network(address)));
+        let [pair, of_address, of_account] = subjects(account, network(address));
+        let key = self.key(&pair);
         if let Some(counter) = self.counters.remove(&key) {
             self.by_age.remove(&counter.age);
+        }
+        self.discount(&of_address);
+        self.discount(&of_account);
+    }
+
+    /// The attempt came to an end that says nothing of the password.
+    pub fn take_back(&mut self, account: &str, address: IpAddr) {
+        for subject in subjects(account, network(address)) {
+            self.discount(&subject);
         }
     }
 
@@ -194,6 +223,19 @@ impl Throttle {
         }
     }
 
+    fn discount(&mut self, subject: &Subject<'_>) {
+        let key = self.key(subject);
+        let Some(counter) = self.counters.get_mut(&key) else {
+            return;
+        };
+        counter.failures = counter.failures.saturating_sub(1);
+        if counter.failures == 0
+            && let Some(counter) = self.counters.remove(&key)
+        {
+            self.by_age.remove(&counter.age);
+        }
+    }
+
     fn forget_old(&mut self, now: Instant) {
         while let Some((age, _)) = self.by_age.first_key_value()
             && now.saturating_duration_since(age.0) >= self.limits.forget_after
@@ -213,6 +255,15 @@ impl Default for Throttle {
     fn default() -> Self {
         Self::new(ThrottleLimits::default())
     }
+}
+
+/// What an attempt counts for.
+fn subjects(account: &str, address: IpAddr) -> [Subject<'_>; 3] {
+    [
+        Subject::AccountFromAddress(account, address),
+        Subject::Address(address),
+        Subject::Account(account),
+    ]
 }
 
 /// The address as far as one subscriber holds it: IPv4 whole, IPv6 by its first 64 bits.

@@ -7,6 +7,7 @@
 mod check;
 mod demo;
 mod edge;
+mod endings;
 mod options;
 mod shutdown;
 mod start;

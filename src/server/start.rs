@@ -11,6 +11,7 @@ use crate::http::files::FilesError;
 use crate::http::listener::{ConnectionCap, ListenError, Listener};
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
 use crate::sessions::Sessions;
+use crate::stanza::address::BareJid;
 use crate::store::{Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
 use arc_swap::ArcSwap;
@@ -19,12 +20,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinHandle, JoinSet};
 
 /// Why a server does not start. The operator's to mend.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// `state_dir` cannot be made.
+    /// `state_dir` cannot be made, or a file in it not be used.
     #[error("state_dir {}: {source}", path.display())]
     StateDir {
         /// The directory.
@@ -55,6 +56,11 @@ pub enum StartError {
     /// `serve --demo` on an address that others can reach.
     #[error("--demo is for loopback: listen.{0} is another address")]
     DemoInPublic(&'static str),
+    /// `serve --demo` over an account that somebody made for real.
+    #[error(
+        "--demo would replace the password of {0}, which is no demo account: use another state_dir"
+    )]
+    DemoAccount(BareJid),
 }
 
 /// A server that runs.
@@ -71,7 +77,7 @@ pub struct Server {
     /// Tells the listeners to close their ports.
     closing: watch::Sender<bool>,
     listeners: JoinSet<()>,
-    sweep: tokio::task::AbortHandle,
+    sweep: JoinHandle<()>,
 }
 
 /// The ports, bound but not yet served.
@@ -84,7 +90,8 @@ struct Ports {
 impl Server {
     /// Opens the store, puts the rooms together and listens. Inside a tokio runtime.
     ///
-    /// `demo`: make two accounts with fresh passwords, good on loopback only.
+    /// `demo`: make two accounts with fresh passwords, good on loopback only. Without it, those
+    /// that an earlier demo made are deleted.
     ///
     /// # Errors
     ///
@@ -96,8 +103,11 @@ impl Server {
         }
         let store = open_store(&config)?;
         let demo = match demo {
-            true => demo::prepare(&store, config.domain()).await?,
-            false => Vec::new(),
+            true => demo::prepare(&store, &config.state_dir, config.domain()).await?,
+            false => {
+                demo::clear(&store, &config.state_dir).await?;
+                Vec::new()
+            }
         };
         let (local, rooms) = rooms(&config, &store, &demo).await?;
         let (stopping, on_stopping) = watch::channel(false);
@@ -110,7 +120,7 @@ impl Server {
         let draining = Arc::new(AtomicBool::new(false));
         let admin = admin::router(readiness(&draining));
         let listeners = ports.serve(app, admin, &on_closing);
-        let sweep = tokio::spawn(sweep::run(rooms.clone())).abort_handle();
+        let sweep = tokio::spawn(sweep::run(rooms.clone(), on_closing));
         let stopping = Arc::new(stopping);
         Ok(Self {
             config,
@@ -183,17 +193,18 @@ impl Server {
         }
     }
 
-    /// Closes the ports, tells every stream `system-shutdown`, waits for them within
-    /// `shutdown_grace`, and flushes the store. Returns whether all were gone in time.
+    /// Closes the ports, ends the sessions that hibernate, tells every stream `system-shutdown`,
+    /// waits within `shutdown_grace` until no session is left and what they left behind is dealt
+    /// with, and flushes the store. Returns whether all were gone in time.
     pub async fn stop(mut self) -> bool {
         self.draining.store(true, Ordering::Relaxed);
         self.closing.send_replace(true);
-        self.sweep.abort();
         let grace = self.config.shutdown_grace;
         let in_time = tokio::time::timeout(grace, async {
-            let streams = shutdown::close_streams(&self.rooms, self.stopping.clone());
+            let streams = shutdown::close_streams(&self.rooms, &self.local, self.stopping.clone());
             let ports = async { while self.listeners.join_next().await.is_some() {} };
-            tokio::join!(streams, ports);
+            // The sweep is between two rounds, or deals with what it ended.
+            let _ = tokio::join!(streams, ports, &mut self.sweep);
         });
         let in_time = in_time.await.is_ok();
         if !in_time {

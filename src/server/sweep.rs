@@ -1,18 +1,147 @@
 //! What happens about once a second: sessions that hibernated long enough end.
 
-use crate::http::driver::{Rooms, end};
+use super::endings::Endings;
+use crate::http::driver::Rooms;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// Runs until it is dropped.
-pub(super) async fn run(rooms: Rooms) {
+/// Runs until `closing` turns true, and then until what it ended is dealt with. Sessions end beside
+/// each other: one that takes its time holds up no other.
+pub(super) async fn run(rooms: Rooms, mut closing: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut endings = Endings::default();
     loop {
-        ticks.tick().await;
-        for ending in rooms.sessions.expire(Instant::now()) {
-            end(&rooms, ending).await;
+        tokio::select! {
+            // An error means that the server is gone, which is the same.
+            _ = closing.wait_for(|closing| *closing) => break,
+            _ = ticks.tick() => {}
         }
+        endings.forget_finished();
+        for ending in rooms.sessions.expire(Instant::now()) {
+            endings.begin(&rooms, ending);
+        }
+    }
+    endings.all_done().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::auth::{Mechanism, Offer};
+    use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange};
+    use crate::config::{Config, Sources};
+    use crate::sessions::{Bind, Ending, Session, Sessions, SessionsOptions};
+    use crate::stanza::address::{BareJid, FullJid};
+    use crate::stanza::{ByteString, Stanza, StanzaError};
+    use crate::stream::Sm;
+    use std::sync::Arc;
+    use tokio::sync::Notify;
+
+    /// Deals with the endings of `slow@` when it is told to, and with others at once.
+    struct Slow {
+        sessions: Arc<Sessions>,
+        go_on: Arc<Notify>,
+    }
+
+    impl Backend for Slow {
+        fn offer(&self, _: &Connection) -> Arc<Offer> {
+            unreachable!("nobody connects")
+        }
+
+        fn begin_sasl(
+            &self,
+            _: &Arc<Connection>,
+            _: &Arc<str>,
+            _: Mechanism,
+        ) -> Box<dyn SaslExchange> {
+            unreachable!("nobody logs in")
+        }
+
+        fn register(
+            &self,
+            _: &Arc<Connection>,
+            _: &Arc<str>,
+            _: ByteString,
+        ) -> BoxFuture<ByteString> {
+            unreachable!("nobody registers")
+        }
+
+        fn bind(
+            &self,
+            _: &Arc<Connection>,
+            _: &BareJid,
+            _: Option<String>,
+        ) -> BoxFuture<Result<Arc<Session>, StanzaError>> {
+            unreachable!("nobody binds")
+        }
+
+        fn route(&self, _: &Arc<Session>, _: Stanza) -> Routed {
+            unreachable!("nobody sends")
+        }
+
+        fn ended(&self, ending: Ending) -> BoxFuture<()> {
+            let (sessions, go_on) = (self.sessions.clone(), self.go_on.clone());
+            Box::pin(async move {
+                if ending.session.account().as_str().starts_with("slow") {
+                    go_on.notified().await;
+                }
+                sessions.remove(&ending.session);
+            })
+        }
+    }
+
+    /// A server of sessions that hibernate and are due.
+    fn rooms(jids: &[&str]) -> (Rooms, Arc<Notify>) {
+        let sessions = Arc::new(Sessions::new(SessionsOptions {
+            sessions_per_user: 1,
+            send_queue: 1,
+            send_queue_bytes: 1000,
+            max_unacked: 1,
+            max_hibernating_per_user: 1,
+        }));
+        for jid in jids {
+            let Bind::Bound(session) = sessions.bind(FullJid::new(jid).unwrap()) else {
+                panic!("{jid} is taken")
+            };
+            let sm = Box::new(Sm::new(0, Some(Duration::ZERO)));
+            sessions.hibernate(&session, sm, Instant::now());
+        }
+        let go_on = Arc::new(Notify::new());
+        let backend = Arc::new(Slow {
+            sessions: sessions.clone(),
+            go_on: go_on.clone(),
+        });
+        let set = vec!["domain=example.org".to_owned()];
+        let config = Config::load(&Sources {
+            set,
+            ..Sources::default()
+        })
+        .unwrap();
+        let options = crate::server::options::stream(&config);
+        let rooms = Rooms {
+            backend,
+            sessions,
+            options: Arc::new(arc_swap::ArcSwap::from_pointee(options)),
+        };
+        (rooms, go_on)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_ending_that_takes_its_time_holds_up_no_other_and_is_not_cut_short_by_a_stop() {
+        let (rooms, go_on) = rooms(&["slow@example.org/a", "quick@example.org/a"]);
+        let (close, closing) = watch::channel(false);
+        let sweep = tokio::spawn(run(rooms.clone(), closing));
+        while rooms.sessions.len() > 1 {
+            tokio::time::sleep(INTERVAL).await;
+        }
+        close.send_replace(true);
+        tokio::time::sleep(INTERVAL).await;
+        assert!(!sweep.is_finished());
+        go_on.notify_one();
+        sweep.await.unwrap();
+        assert!(rooms.sessions.is_empty());
     }
 }

@@ -180,14 +180,24 @@ impl Mailbox {
         if !inner.open || !inner.is_pressed() {
             return Poll::Ready(());
         }
-        if !inner
-            .pressed
-            .iter()
-            .any(|waker| waker.will_wake(cx.waker()))
-        {
-            inner.pressed.push(cx.waker().clone());
-        }
+        inner.await_relief(cx);
         Poll::Pending
+    }
+
+    /// Ready when the queue is below its soft bound and somebody empties it, or closed. Unlike
+    /// [`Mailbox::poll_relieved`] it waits while the session hibernates.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if !inner.open || inner.has_room() {
+            return Poll::Ready(());
+        }
+        inner.await_relief(cx);
+        Poll::Pending
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        let inner = self.lock();
+        inner.open && inner.has_room()
     }
 
     pub(super) fn set_bounds(&self, bounds: Bounds) {
@@ -231,6 +241,18 @@ impl Inner {
 
     fn is_pressed(&self) -> bool {
         self.amount().exceeds(self.bounds.soft)
+    }
+
+    /// A mailbox that nobody empties has no soft bound; it has no room for what can wait.
+    fn has_room(&self) -> bool {
+        self.bounds.soft != Amount::UNLIMITED && !self.is_pressed()
+    }
+
+    fn await_relief(&mut self, cx: &Context<'_>) {
+        let mut pressed = self.pressed.iter();
+        if !pressed.any(|waker| waker.will_wake(cx.waker())) {
+            self.pressed.push(cx.waker().clone());
+        }
     }
 
     fn relieve(&mut self) {
@@ -300,6 +322,27 @@ mod tests {
         assert!(mailbox.poll_relieved(&mut context()).is_pending());
         assert!(mailbox.poll_mail(&mut context(), true).is_ready());
         assert!(mailbox.poll_relieved(&mut context()).is_ready());
+    }
+
+    #[test]
+    fn a_mailbox_that_nobody_empties_has_no_room_until_somebody_does() {
+        let mailbox = mailbox(1, 4);
+        let Bounds { soft, hard } = mailbox.lock().bounds;
+        assert!(mailbox.has_room());
+        mailbox.set_bounds(Bounds {
+            soft: Amount::UNLIMITED,
+            hard,
+        });
+        assert!(!mailbox.has_room());
+        assert!(mailbox.poll_room(&mut context()).is_pending());
+        mailbox.set_bounds(Bounds { soft, hard });
+        assert!(mailbox.poll_room(&mut context()).is_ready());
+        mailbox.push(stanza(1));
+        mailbox.push(stanza(1));
+        assert!(mailbox.poll_room(&mut context()).is_pending());
+        mailbox.close();
+        assert!(!mailbox.has_room());
+        assert!(mailbox.poll_room(&mut context()).is_ready());
     }
 
     #[test]

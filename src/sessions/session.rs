@@ -212,6 +212,16 @@ impl Session {
         self.mailbox.poll_relieved(cx)
     }
 
+    /// Whether a stream carries it and its mailbox is below the soft bound: room for what can wait.
+    pub fn has_room(&self) -> bool {
+        self.mailbox.has_room()
+    }
+
+    /// Ready when [`Session::has_room`], or when the session is over.
+    pub fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.mailbox.poll_room(cx)
+    }
+
     /// Tells the owner of its stream what to do.
     pub fn command(&self, command: Command) {
         self.mailbox.command(command);

@@ -4,6 +4,76 @@ use proptest::prelude::*;
 const OWNER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 const STRANGER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 9));
 
+impl Throttle {
+    /// How long an attempt would be held back.
+    fn delay(&self, now: Instant, account: &str, address: IpAddr) -> Duration {
+        self.delay_after(now, Duration::ZERO, account, address)
+    }
+
+    /// An attempt that failed, however early it came.
+    fn on_failure(&mut self, now: Instant, account: &str, address: IpAddr) {
+        self.count_attempt(now, account, address);
+    }
+}
+
+/// The times at which so many attempts begin that are all there at once, in milliseconds.
+fn beginnings_ms(throttle: &mut Throttle, attempts: usize) -> Vec<u128> {
+    let start = Instant::now();
+    let mut now = start;
+    let mut begun = Vec::new();
+    while begun.len() < attempts {
+        match throttle.begin(now, now - start, "romeo", STRANGER) {
+            Ok(()) => begun.push((now - start).as_millis()),
+            Err(delay) => now += delay,
+        }
+    }
+    begun
+}
+
+///
+#[test]
+fn attempts_made_at_once_stand_behind_each_other() {
+    let mut throttle = Throttle::default();
+    assert_eq!(
+        beginnings_ms(&mut throttle, 9),
+        [0, 0, 0, 0, 500, 1500, 3500, 7500, 15_500]
+    );
+}
+
+/// After a restart a whole office comes back at once.
+#[test]
+fn logins_that_succeed_make_nobody_wait() {
+    let now = Instant::now();
+    let mut throttle = Throttle::default();
+    for user in 0..1000 {
+        let user = format!("user{user}");
+        assert_eq!(throttle.begin(now, Duration::ZERO, &user, OWNER), Ok(()));
+        throttle.on_success(&user, OWNER);
+    }
+    assert_eq!(throttle.counters(), 0);
+}
+
+#[test]
+fn attempt_that_is_taken_back_costs_nothing() {
+    let now = Instant::now();
+    let mut throttle = after_failures(4, now, "romeo", OWNER);
+    throttle.take_back("romeo", OWNER);
+    assert_eq!(throttle.delay(now, "romeo", OWNER), Duration::ZERO);
+    assert_eq!(throttle.begin(now, Duration::ZERO, "romeo", OWNER), Ok(()));
+    assert!(throttle.begin(now, Duration::ZERO, "romeo", OWNER).is_err());
+}
+
+#[test]
+fn owner_who_waited_for_the_low_cap_gets_in_whatever_strangers_do_meanwhile() {
+    let now = Instant::now();
+    let mut throttle = after_failures(1000, now, "romeo", STRANGER);
+    let waited = throttle.begin(now, Duration::ZERO, "romeo", OWNER);
+    assert_eq!(waited, Err(Duration::from_secs(2)));
+    let later = now + Duration::from_secs(2);
+    throttle.on_failure(later, "romeo", STRANGER);
+    assert_eq!(throttle.begin(later, later - now, "romeo", OWNER), Ok(()));
+}
+
 fn after_failures(failures: u32, now: Instant, account: &str, address: IpAddr) -> Throttle {
     let mut throttle = Throttle::default();
     (0..failures).for_each(|_| throttle.on_failure(now, account, address));

@@ -8,6 +8,8 @@ use crate::store::{PendingRequest, RosterChange, RosterItem, Store, StoreError, 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::task::Poll;
+use tokio::sync::Notify;
 
 /// The accounts in use. Each is here once, so that its locks mean something.
 #[derive(Debug, Default)]
@@ -52,13 +54,14 @@ pub(super) struct Account {
     roster: Mutex<Option<Roster>>,
     /// Held while the roster is loaded or changed: one change at a time, pushes in their order.
     pub(super) turn: tokio::sync::Mutex<()>,
-    /// Held by whoever stores a message for the account or hands stored ones over, so that none
-    /// is stored behind the back of a session that becomes available.
+    /// Held by whoever stores a message for the account, hands stored ones over, or becomes
+    /// available, so that none is stored behind the back of a session. Only the store is waited
+    /// for under it, never a client.
     pub(super) gate: Arc<tokio::sync::Mutex<()>>,
-    /// Whether stored messages are being handed over; changes under the lock of `successor`.
+    /// Whether stored messages are being handed over; changes under the gate.
     draining: AtomicBool,
-    /// The session that came last while they are, and takes over if the one before it goes.
-    successor: Mutex<Option<Arc<Session>>>,
+    /// A session became available while they are.
+    arrival: Notify,
     home: Weak<Accounts>,
 }
 
@@ -79,7 +82,7 @@ impl Account {
             turn: tokio::sync::Mutex::default(),
             gate: Arc::default(),
             draining: AtomicBool::new(false),
-            successor: Mutex::default(),
+            arrival: Notify::new(),
             home,
         }
     }
@@ -133,63 +136,45 @@ impl Account {
         *lock(&self.roster) = Some(Roster::default());
     }
 
-    /// Whether stored messages are being handed over: what is sent now waits for the gate.
+    /// Whether stored messages are being handed over: what is sent now is stored behind them.
     pub(super) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
     }
 
-    /// A session is about to become available: it begins to get what is stored, or comes after
-    /// the one that does.
-    pub(super) async fn begin_draining(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-    ) -> Option<Draining> {
-        {
-            let mut successor = lock(&self.successor);
-            if self.draining.swap(true, Ordering::AcqRel) {
-                *successor = Some(session.clone());
-                return None;
+    /// A session becomes available; the caller holds the gate. `None`: a hand-over is going on,
+    /// and goes on to this session, too.
+    pub(super) fn begin_draining(self: &Arc<Self>) -> Option<Draining> {
+        if self.draining.swap(true, Ordering::AcqRel) {
+            self.arrival.notify_one();
+            return None;
+        }
+        Some(Draining(self.clone()))
+    }
+
+    /// Waits until one of these sessions has room or is over, or another one becomes available.
+    pub(super) async fn room(&self, sessions: &[Arc<Session>]) {
+        let room = std::future::poll_fn(|cx| {
+            // All of them, so that each knows whom to wake.
+            let ready = sessions.iter().filter(|one| one.poll_room(cx).is_ready());
+            match ready.count() {
+                0 => Poll::Pending,
+                _ => Poll::Ready(()),
             }
+        });
+        tokio::select! {
+            () = room => {}
+            () = self.arrival.notified() => {}
         }
-        let mut draining = Draining {
-            account: self.clone(),
-            gate: None,
-            ended: false,
-        };
-        draining.gate = Some(self.gate.clone().lock_owned().await);
-        Some(draining)
     }
 }
 
-/// The hand-over of stored messages; while it lives, nothing passes the gate.
+/// A hand-over of stored messages; to be dropped under the gate.
 #[derive(Debug)]
-pub(super) struct Draining {
-    pub(super) account: Arc<Account>,
-    gate: Option<tokio::sync::OwnedMutexGuard<()>>,
-    ended: bool,
-}
-
-impl Draining {
-    /// Who goes on; `None` ends the hand-over, so that the next session begins one of its own.
-    pub(super) fn successor(&mut self) -> Option<Arc<Session>> {
-        let mut successor = lock(&self.account.successor);
-        let next = successor.take();
-        if next.is_none() {
-            self.ended = true;
-            self.account.draining.store(false, Ordering::Release);
-        }
-        next
-    }
-}
+pub(super) struct Draining(pub(super) Arc<Account>);
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        let mut successor = lock(&self.account.successor);
-        // Once it has ended, the flag and the successor are those of the next one.
-        if !self.ended {
-            *successor = None;
-            self.account.draining.store(false, Ordering::Release);
-        }
+        self.0.draining.store(false, Ordering::Release);
     }
 }
 

@@ -133,13 +133,17 @@ impl Local {
     ///
     /// # Errors
     ///
-    /// `not-acceptable` for a password that is refused; `item-not-found`.
+    /// `not-acceptable` for a password that is refused; `item-not-found`; `not-allowed` for a demo
+    /// account, whose password must not outlive the demo.
     pub async fn change_password(
         &self,
         account: &BareJid,
         password: String,
         asked_by: Option<&Arc<Session>>,
     ) -> Result<(), StanzaError> {
+        if self.options.load().demo.contains(account) {
+            return Err(Condition::NotAllowed.into());
+        }
         let credentials = self.derive(password).await?;
         let changed = set_password(&*self.store, account, credentials).await;
         changed.map_err(|error| error.to_stanza_error())?;

@@ -14,7 +14,9 @@ impl Local {
         let Some(local) = self.arc() else {
             return Box::pin(async {});
         };
+        let work = local.unfinished.begin();
         Box::pin(async move {
+            let _work = work;
             let Ending {
                 session, leftovers, ..
             } = ending;

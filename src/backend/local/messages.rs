@@ -57,7 +57,7 @@ impl Local {
         };
         let recipients = self.reachable(account_of(to));
         if recipients.iter().any(|recipient| is_draining(recipient)) {
-            return self.message_behind_stored_ones(session, stanza);
+            return self.message_while_draining(session, stanza, &recipients);
         }
         if !recipients.is_empty() {
             return self.message_to_sessions(session, &stanza, &recipients);

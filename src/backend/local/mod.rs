@@ -29,6 +29,8 @@ pub mod services;
 mod state;
 mod subscribing;
 mod subscriptions;
+mod throttling;
+mod unfinished;
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +47,8 @@ use crate::store::Store;
 use account::Accounts;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
+use unfinished::Unfinished;
 
 /// The embedded services.
 #[derive(Debug)]
@@ -58,9 +61,12 @@ pub struct Local {
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
     throttle: Mutex<Throttle>,
+    /// An attempt counts no longer: who is held back may look again.
+    attempt_settled: Notify,
     /// How many passwords are derived at once.
     costly: Arc<Semaphore>,
     services: Vec<Box<dyn Service>>,
+    unfinished: Unfinished,
 }
 
 impl Local {
@@ -89,8 +95,10 @@ impl Local {
             store,
             accounts: Arc::default(),
             throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
+            attempt_settled: Notify::new(),
             costly: Arc::new(Semaphore::new(cores)),
             services,
+            unfinished: Unfinished::new(),
         }))
     }
 
@@ -118,6 +126,12 @@ impl Local {
     /// What outlives the process.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.store
+    }
+
+    /// Waits until no ending is being dealt with and no stored messages are being handed over. A
+    /// stop waits for it before it closes the store; it comes when no session is left.
+    pub async fn finished(&self) {
+        self.unfinished.none_left().await;
     }
 
     /// For futures that outlive the call they are made in. `None` only while everything is

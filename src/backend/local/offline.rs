@@ -17,6 +17,19 @@ use std::time::SystemTime;
 /// How many stored messages are read at a time.
 const BATCH: usize = 100;
 
+/// The gate of an account, held.
+pub(super) type Gate = tokio::sync::OwnedMutexGuard<()>;
+
+/// How a hand-over goes on.
+enum HandOver {
+    /// There may be more, and somebody takes it.
+    GoesOn,
+    /// There is more, and none of these sessions has room.
+    Waits(Vec<Arc<Session>>),
+    /// Nothing is stored, or nobody is there.
+    Over,
+}
+
 /// What is done with a message that finds nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Absence {
@@ -51,13 +64,25 @@ impl Local {
         }
     }
 
-    /// A message that must not overtake those that are stored or being handed over: it waits for
-    /// the gate of the account and then goes where it belongs.
-    pub(super) fn message_behind_stored_ones(
+    /// A message to an account that is getting its stored ones. News of a moment and what may not
+    /// be stored go past those.
+    pub(super) fn message_while_draining(
         &self,
         session: &Arc<Session>,
         stanza: Stanza,
+        recipients: &[Arc<Session>],
     ) -> Routed {
+        match stanza.kind {
+            Kind::Message(kind) if on_absence(kind, &stanza.marks) == Absence::Store => {
+                self.message_behind_stored_ones(session, stanza)
+            }
+            _ => self.message_to_sessions(session, &stanza, recipients),
+        }
+    }
+
+    /// A message that must not overtake those that are stored: while they are being handed over it
+    /// is stored behind them, however slowly its recipient reads.
+    fn message_behind_stored_ones(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
         let Some(to) = stanza.to.as_ref().map(Jid::to_bare) else {
             return Routed::Done;
         };
@@ -68,11 +93,11 @@ impl Local {
             let at = SystemTime::now();
             let recipients = local.reachable(to.as_str());
             let mut deliveries = Deliveries::default();
-            if recipients.is_empty() {
+            if recipients.is_empty() || account.is_draining() {
                 local.keep(&session, &stanza, &to, at).await;
                 if super::carbons::is_eligible(&stanza) {
                     // What is stored arrives later, whatever becomes of its carbons.
-                    let watchers = local.carbon_watchers(&session, &stanza, &[]);
+                    let watchers = local.carbon_watchers(&session, &stanza, &recipients);
                     let copies = Copies::default();
                     local.send_carbons(&watchers, &stanza, at, &copies, &mut deliveries);
                 }
@@ -157,54 +182,82 @@ impl Local {
     }
 
     /// Hands over what is stored for an account, with a stamp of when it was sent, in the order of
-    /// that, in a task of its own. `session` is the one that began it.
-    pub(super) fn drain(&self, session: Arc<Session>, mut draining: Draining) {
+    /// that, in a task of its own. It ends when nothing is stored or nobody is there to get it.
+    pub(super) fn drain(&self, draining: Draining, gate: Gate) {
         let Some(local) = self.arc() else { return };
+        let work = self.unfinished.begin();
         tokio::spawn(async move {
-            let account = draining.account.clone();
-            if let Err(error) = local.hand_over_stored(session, &mut draining).await {
-                tracing::error!(%error, account = %account.jid, "stored messages stay stored");
+            let _work = work;
+            let account = &draining.0;
+            let mut gate = gate;
+            loop {
+                match local.hand_over_batch(&account.jid).await {
+                    Ok(HandOver::GoesOn) => drop(gate),
+                    Ok(HandOver::Waits(sessions)) => {
+                        drop(gate);
+                        account.room(&sessions).await;
+                    }
+                    Ok(HandOver::Over) => break,
+                    Err(error) => {
+                        tracing::error!(%error, account = %account.jid, "stored messages stay stored");
+                        break;
+                    }
+                }
+                gate = account.gate.clone().lock_owned().await;
             }
+            drop(draining);
+            drop(gate);
         });
     }
 
-    /// To one session until it goes, then to the one that came after it.
-    async fn hand_over_stored(
-        &self,
-        session: Arc<Session>,
-        draining: &mut Draining,
-    ) -> Result<(), StoreError> {
-        let account = draining.account.clone();
-        let mut recipient = Some(session);
-        while let Some(session) = recipient {
-            while self.hand_over_batch(&session, &account.jid).await? {}
-            recipient = draining.successor();
+    /// As much as [`BATCH`] and the mailboxes allow, to everybody who has room. The caller holds
+    /// the gate.
+    async fn hand_over_batch(&self, owner: &BareJid) -> Result<HandOver, StoreError> {
+        let sessions = self.reachable(owner.as_str());
+        if sessions.is_empty() {
+            return Ok(HandOver::Over);
         }
-        Ok(())
-    }
-
-    /// Returns whether there may be more, and the session takes it.
-    async fn hand_over_batch(
-        &self,
-        session: &Arc<Session>,
-        owner: &BareJid,
-    ) -> Result<bool, StoreError> {
+        if !sessions.iter().any(|session| session.has_room()) {
+            return Ok(HandOver::Waits(sessions));
+        }
         let batch = self.store.offline(owner, BATCH).await?;
-        let mut handed_over = Vec::with_capacity(batch.len());
-        for stored in &batch {
-            let text = self.with_stamp(&stored.message, owner);
-            let kind = kind_of(&stored.message.stanza);
-            match session.deliver(Outbound::new(text, kind, stored.message.at)) {
-                Delivered::Queued => {}
-                Delivered::Pressed => relieved(session).await,
-                Delivered::Full(_) | Delivered::Gone(_) => break,
-            }
-            handed_over.push(stored.id);
-        }
-        let goes_on = !batch.is_empty() && handed_over.len() == batch.len();
+        let fitting = batch
+            .iter()
+            .take_while(|stored| self.hand_over(&sessions, &stored.message, owner));
+        let handed_over: Vec<i64> = fitting.map(|stored| stored.id).collect();
+        let all = handed_over.len() == batch.len();
         // Only what stands in a mailbox is forgotten here.
         self.store.forget_offline(owner, handed_over).await?;
-        Ok(goes_on)
+        Ok(match all {
+            false => HandOver::Waits(sessions),
+            true if batch.len() == BATCH => HandOver::GoesOn,
+            true => HandOver::Over,
+        })
+    }
+
+    /// Puts a stored message into the mailboxes that have room. Returns whether there was one.
+    fn hand_over(
+        &self,
+        sessions: &[Arc<Session>],
+        message: &OfflineMessage,
+        owner: &BareJid,
+    ) -> bool {
+        let with_room = sessions.iter().filter(|session| session.has_room());
+        let recipients: Vec<_> = with_room.collect();
+        let text = self.with_stamp(message, owner);
+        let kind = kind_of(&message.stanza);
+        let copies = Copies::of(&text, recipients.len());
+        let mut lost = recipients.is_empty();
+        for recipient in recipients {
+            let mut outbound = Outbound::new(text.clone(), kind, message.at);
+            outbound.copies = copies.clone();
+            if let Delivered::Full(outbound) | Delivered::Gone(outbound) =
+                recipient.deliver(outbound)
+            {
+                lost |= outbound.copies.give_up(&outbound.text).is_some();
+            }
+        }
+        !lost
     }
 
     /// Stamped unless it was stamped when it came late for the first time.
@@ -216,11 +269,6 @@ impl Local {
         }
         stamped(&message.stanza, domain, message.at)
     }
-}
-
-/// Waits until a mailbox has room again, or is closed.
-async fn relieved(session: &Session) {
-    std::future::poll_fn(|cx| session.poll_relieved(cx)).await;
 }
 
 /// The kind of a message that was stored; it was a message then.

@@ -5,6 +5,7 @@ use super::delivery::Deliveries;
 use super::messages::account_of;
 use super::notices::{unavailable, with_to};
 use super::routing::Place;
+use super::sasl;
 use super::state::State;
 use crate::backend::Routed;
 use crate::sessions::{Presence, Session};
@@ -41,17 +42,20 @@ impl Local {
     fn become_available(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
         let priority = priority(&stanza.text);
         let former = session.priority();
-        if priority < 0 || former.is_some_and(|former| former >= 0) {
+        let keeps_nothing = sasl::is_temporary(session.account());
+        if priority < 0 || former.is_some_and(|former| former >= 0) || keeps_nothing {
             return self.routed(self.set_available(session, stanza.text, priority));
         }
         // From now on messages to the bare address reach it; first come those that are stored.
         let session = session.clone();
         self.later(async move |local| {
             let state = State::of(&session)?;
-            let draining = state.account.begin_draining(&session).await;
+            let gate = state.account.gate.clone().lock_owned().await;
+            let draining = state.account.begin_draining();
             let deliveries = local.set_available(&session, stanza.text, priority);
-            if let Some(draining) = draining {
-                local.drain(session.clone(), draining);
+            match draining {
+                Some(draining) => local.drain(draining, gate),
+                None => drop(gate),
             }
             local.settled(deliveries).await
         })

@@ -1,14 +1,13 @@
 //! Accounts that strangers make before they log in (XEP-0077 §3.1).
 
+use super::Local;
 use super::accounts::{self, AccountError};
-use super::{Local, lock};
 use crate::backend::BoxFuture;
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, CLIENT_NS, Condition, StanzaError};
 use crate::xml::Element;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 const NS: &str = "jabber:iq:register";
 
@@ -58,7 +57,8 @@ impl Local {
         };
         let account = BareJid::new(&format!("{username}@{host}"));
         let account = account.map_err(|_| StanzaError::from(Condition::NotAcceptable))?;
-        self.slow_down_registration(address).await;
+        // Each counts like a failed login: many from one address come slowly.
+        self.hold_back(THROTTLED_AS, address).await;
         let credentials = self.derive(password).await?;
         accounts::create(&*self.store, &account, credentials)
             .await
@@ -68,17 +68,6 @@ impl Local {
             })?;
         tracing::info!(%account, %address, "account registered");
         Ok(None)
-    }
-
-    /// Each new account counts like a failed login: many from one address come slowly.
-    async fn slow_down_registration(&self, address: IpAddr) {
-        let delay = {
-            let mut throttle = lock(&self.throttle);
-            let delay = throttle.delay(Instant::now(), THROTTLED_AS, address);
-            throttle.on_failure(Instant::now(), THROTTLED_AS, address);
-            delay
-        };
-        tokio::time::sleep(delay).await;
     }
 }
 

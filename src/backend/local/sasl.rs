@@ -1,6 +1,6 @@
 //! Logging in: the exchange of [`crate::auth`] with accounts, a throttle and a clock.
 
-use super::{Local, LocalOptions, OptionsError, lock};
+use super::{Local, LocalOptions, OptionsError};
 use crate::auth::{
     Credentials, Exchange, LinkSecurity, Mechanism, Offer, Realm, Refusal, SaslFailure, Secret,
     Step,
@@ -9,7 +9,6 @@ use crate::backend::{BoxFuture, Connection, SaslExchange, SaslReply};
 use crate::stanza::address::BareJid;
 use jid::DomainPart;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// How the names of temporary accounts begin. No account that is kept may be called so.
 const TEMPORARY: &str = "anonymous-";
@@ -129,7 +128,7 @@ impl SaslExchange for LocalSasl {
             };
             let mut progress = inner.progress.lock().await;
             let step = inner.step(local, &mut progress, message).await;
-            inner.reply(local, &progress, step)
+            inner.reply(local, &mut progress, step)
         })
     }
 }
@@ -150,7 +149,10 @@ impl Inner {
             Err(_) => return Step::Failure(Refusal::ImpossibleName.into()),
         };
         progress.account = Some(account.clone());
-        self.slow_down(local, &account).await;
+        // Guesses wait, right or wrong, before they are looked at (RFC 6120 §6.4.5).
+        local
+            .hold_back(account.as_str(), self.connection.address)
+            .await;
         let credentials = match self.credentials(local, &account).await {
             Ok(credentials) => credentials,
             Err(failure) => return Step::Failure(failure),
@@ -159,16 +161,6 @@ impl Inner {
             return Step::Failure(out_of_turn());
         };
         with_credentials(local, exchange, credentials).await
-    }
-
-    /// Guesses wait, right or wrong, before they are looked at (RFC 6120 §6.4.5).
-    async fn slow_down(&self, local: &Local, account: &BareJid) {
-        let address = self.connection.address;
-        let delay = lock(&local.throttle).delay(Instant::now(), account.as_str(), address);
-        if !delay.is_zero() {
-            tracing::debug!(%account, %address, ?delay, "a login is slowed down");
-            tokio::time::sleep(delay).await;
-        }
     }
 
     async fn credentials(
@@ -191,7 +183,7 @@ impl Inner {
         Ok(stored)
     }
 
-    fn reply(&self, local: &Local, progress: &Progress, step: Step) -> SaslReply {
+    fn reply(&self, local: &Local, progress: &mut Progress, step: Step) -> SaslReply {
         match step {
             Step::Challenge(data) => SaslReply::Challenge(data),
             Step::Success { username, data } => self.success(local, &username, data),
@@ -207,7 +199,7 @@ impl Inner {
     fn success(&self, local: &Local, username: &str, data: Option<Vec<u8>>) -> SaslReply {
         match BareJid::new(&format!("{username}@{}", self.host)) {
             Ok(account) => {
-                lock(&local.throttle).on_success(account.as_str(), self.connection.address);
+                local.attempt_succeeded(account.as_str(), self.connection.address);
                 SaslReply::Success { account, data }
             }
             Err(_) => SaslReply::Failure(Refusal::ImpossibleName.into()),
@@ -231,12 +223,14 @@ impl Inner {
         }
     }
 
-    fn note(&self, local: &Local, progress: &Progress, failure: &SaslFailure) {
+    fn note(&self, local: &Local, progress: &mut Progress, failure: &SaslFailure) {
         let address = self.connection.address;
-        if let (true, Some(account)) = (failure.is_guess(), &progress.account) {
-            lock(&local.throttle).on_failure(Instant::now(), account.as_str(), address);
+        // Taken, so that one attempt is settled once. A guess has been counted since it began.
+        let account = progress.account.take();
+        let account = account.as_ref().map(|account| account.as_str());
+        if let (false, Some(account)) = (failure.is_guess(), account) {
+            local.attempt_came_to_nothing(account, address);
         }
-        let account = progress.account.as_ref().map(|account| account.as_str());
         tracing::info!(account, %address, %failure, "login refused");
     }
 }

@@ -83,6 +83,21 @@ async fn demo_accounts_log_in_from_loopback_only() {
     assert!(matches!(reply, SaslReply::Success { .. }));
 }
 
+#[tokio::test]
+async fn a_demo_account_keeps_its_password() {
+    let demo = HashSet::from([bare("romeo")]);
+    let server = Server::with(LocalOptions { demo, ..options() }, bounds()).await;
+    let before = server.store.credentials(&bare("romeo")).await.unwrap();
+    let romeo = server.bind("romeo", "orchard").await;
+    let query = "<query xmlns='jabber:iq:register'><username>romeo</username>\
+                 <password>other</password></query>";
+    assert_eq!(condition(&romeo.ask("set", "", query).await), "not-allowed");
+    assert_eq!(
+        server.store.credentials(&bare("romeo")).await.unwrap(),
+        before
+    );
+}
+
 /// A-23
 #[tokio::test(start_paused = true)]
 async fn guesses_are_slowed_down_and_the_owner_gets_in_from_elsewhere() {
@@ -111,6 +126,35 @@ async fn guesses_are_slowed_down_and_the_owner_gets_in_from_elsewhere() {
         "{:?}",
         before.elapsed()
     );
+}
+
+/// A-23: guesses that are made at once are as slow as those made one after the other.
+#[tokio::test(start_paused = true)]
+async fn guesses_made_at_once_wait_for_each_other() {
+    let server = Server::start().await;
+    let before = tokio::time::Instant::now();
+    let guesses = (0..8).map(|_| plain(&server, connection(), "romeo", "wrong"));
+    let replies = futures_util::future::join_all(guesses).await;
+    assert!(replies.iter().all(not_authorized));
+    let passed = before.elapsed();
+    assert!(passed >= Duration::from_secs(7), "{passed:?}");
+}
+
+/// A-23: many come back at once from one address, and each lets the next one in.
+#[tokio::test(start_paused = true)]
+async fn a_right_password_lets_in_who_was_held_back_behind_it() {
+    let server = Server::start().await;
+    let (local, address) = (&server.local, connection().address);
+    for _ in 0..4 {
+        local.hold_back("romeo@example.org", address).await;
+    }
+    let before = tokio::time::Instant::now();
+    let mut next = std::pin::pin!(local.hold_back("romeo@example.org", address));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(next.as_mut().poll(&mut context).is_pending());
+    local.attempt_succeeded("romeo@example.org", address);
+    next.await;
+    assert!(before.elapsed().is_zero());
 }
 
 /// XEP-0175

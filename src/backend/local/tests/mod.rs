@@ -238,7 +238,16 @@ impl Client {
     /// Waits for what goes on behind the back of the client and reads the mailbox.
     async fn settle(&self) -> Vec<Element> {
         let state = super::state::State::of(&self.session).unwrap();
-        drop(state.account.gate.lock().await);
+        let settled = async {
+            loop {
+                let _gate = state.account.gate.lock().await;
+                if !state.account.is_draining() {
+                    break;
+                }
+            }
+        };
+        let settled = tokio::time::timeout(PATIENCE, settled).await;
+        settled.expect("stored messages are handed over");
         self.elements()
     }
 

@@ -18,6 +18,27 @@ fn bodies(mail: &[Element]) -> Vec<usize> {
         .collect()
 }
 
+/// Mailboxes with a low bound.
+fn narrow() -> SessionsOptions {
+    SessionsOptions {
+        send_queue: 8,
+        ..bounds()
+    }
+}
+
+impl Server {
+    /// Logs in and reads until so many messages came.
+    async fn login_and_read(&self, name: &str, messages: usize) -> Vec<Element> {
+        let client = self.bind(name, "reading").await;
+        client.send("<presence/>").await;
+        let mut mail = Vec::new();
+        while bodies(&mail).len() < messages {
+            mail.push(client.next().await);
+        }
+        mail
+    }
+}
+
 /// P-18
 #[tokio::test]
 async fn stored_messages_come_at_initial_presence_in_order_once_and_stamped() {
@@ -105,6 +126,78 @@ async fn a_session_that_goes_while_they_are_handed_over_loses_none() {
     // The first pieces of mail were read by the client that went: presence, or a message.
     assert_eq!(came, (40 - came.len()..40).collect::<Vec<_>>());
     assert!(came.len() >= 38, "{came:?}");
+}
+
+/// Nobody waits for a client that reads nothing: neither others nor that client itself.
+#[tokio::test]
+async fn senders_do_not_wait_for_a_client_that_does_not_read_its_stored_messages() {
+    let server = Server::with(options(), narrow()).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    send(&juliet, "romeo", 40..60).await;
+    send(&romeo, "romeo", 60..61).await;
+    assert!(romeo.session.waiting() < 16, "{}", romeo.session.waiting());
+    romeo.end().await;
+    let romeo = server.login_and_read("romeo", 61).await;
+    assert_eq!(bodies(&romeo), (0..61).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn what_did_not_fit_comes_when_the_session_is_resumed() {
+    let server = Server::with(options(), narrow()).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    romeo.hibernate(sm());
+    send(&juliet, "romeo", 40..50).await;
+    let previd = romeo.session.id().to_string();
+    let claimed = server.sessions.claim(&previd, &bare("romeo")).await;
+    assert!(claimed.is_ok());
+    let mut mail = Vec::new();
+    while bodies(&mail).len() < 50 {
+        mail.push(romeo.next().await);
+    }
+    assert_eq!(bodies(&mail), (0..50).collect::<Vec<_>>());
+}
+
+/// What is sent while one client gets stored messages slowly reaches the other one.
+#[tokio::test]
+async fn a_client_that_reads_gets_what_another_one_of_the_user_leaves_stored() {
+    let server = Server::with(options(), narrow()).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let slow = server.bind("romeo", "orchard").await;
+    slow.send("<presence/>").await;
+    let quick = server.bind("romeo", "garden").await;
+    quick.send("<presence/>").await;
+    send(&juliet, "romeo", 40..50).await;
+    let mut mail = Vec::new();
+    while bodies(&mail).last() != Some(&49) {
+        mail.push(quick.next().await);
+    }
+    let came = bodies(&mail);
+    assert_eq!(came, (50 - came.len()..50).collect::<Vec<_>>());
+    assert!(came.len() >= 35, "{came:?}");
+}
+
+/// XEP-0085: late they would be wrong.
+#[tokio::test]
+async fn news_of_a_moment_does_not_wait_behind_stored_messages() {
+    let server = Server::with(options(), narrow()).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    let typing = "<composing xmlns='http://jabber.org/protocol/chatstates'/>";
+    juliet
+        .send(&format!(
+            "<message type='chat' to='romeo@example.org'>{typing}</message>"
+        ))
+        .await;
+    assert!(romeo.mail().iter().any(|text| text.contains("composing")));
 }
 
 #[tokio::test]
