@@ -3,7 +3,10 @@
 //! A SCRAM login should stay in microseconds whatever the iterations; PLAIN and derivation pay them
 //! all, and are the figures that `iterations` is chosen by.
 
-use std::{hint::black_box, net::IpAddr, sync::Arc, time::Instant};
+use std::hint::black_box;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use stanzad::auth::{

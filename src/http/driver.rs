@@ -17,10 +17,14 @@ use std::collections::VecDeque;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How many stanzas leave the mailbox in one go, before the transport writes.
 const MAIL_BATCH: usize = 64;
+
+/// How long one stanza to a full mailbox slows its sender. Whoever reads slowly slows others, but
+/// does not stop them: what comes on meets the hard bound of the mailbox, where its session ends.
+const PRESSED_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What a driver needs of the server.
 #[derive(Clone)]
@@ -41,8 +45,9 @@ pub struct Driver {
     session: Option<Arc<Session>>,
     exchange: Option<Box<dyn SaslExchange>>,
     pending: Option<Pending>,
-    /// A session whose mailbox our client filled over its bound: our client waits for it.
-    pressed: Option<Arc<Session>>,
+    /// A session whose mailbox our client filled over its bound: our client waits for it, but not
+    /// for longer than until then.
+    pressed: Option<(Arc<Session>, Instant)>,
     /// An order that waits until the backend is done with the stanza in hand.
     command: Option<Command>,
     /// Why this side ended the session, if it did.
@@ -205,7 +210,11 @@ impl Driver {
 
     /// When [`Driver::poll`] is to be called again in any case.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.stream.poll_timeout()
+        let pressed = self.pressed.as_ref().map(|(_, until)| *until);
+        [pressed, self.stream.poll_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// What goes to the client next.
@@ -237,10 +246,8 @@ impl Driver {
     }
 
     fn poll_pressed(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if self
-            .pressed
-            .as_ref()
-            .is_some_and(|session| session.poll_relieved(cx).is_ready())
+        if let Some((session, until)) = &self.pressed
+            && (*until <= now || session.poll_relieved(cx).is_ready())
         {
             self.pressed = None;
         }
@@ -334,7 +341,7 @@ impl Driver {
                 reply
             }
             Answer::Routed(pressed) => {
-                self.pressed = pressed;
+                self.press(now, pressed);
                 Reply::Handled
             }
         };
@@ -390,7 +397,7 @@ impl Driver {
                 self.pending = Some(Pending::Claim(Box::pin(claim)));
             }
             Event::Route(stanza) => self.on_route(now, stanza),
-            Event::Answer(stanza) => self.on_own_answer(stanza),
+            Event::Answer(stanza) => self.on_own_answer(now, stanza),
             Event::Inactive(inactive) => {
                 if let Some(session) = &self.session {
                     session.set_inactive(inactive);
@@ -405,18 +412,25 @@ impl Driver {
         match self.rooms.backend.route(session, stanza) {
             Routed::Later(future) => self.pending = Some(Pending::Route(future)),
             Routed::Pressed(full) => {
-                self.pressed = Some(full);
+                self.press(now, Some(full));
                 self.stream.on_backend(now, Reply::Handled);
             }
             Routed::Done => self.stream.on_backend(now, Reply::Handled),
         }
     }
 
-    fn on_own_answer(&mut self, stanza: Outbound) {
+    fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {
+        self.pressed = full.map(|session| (session, now + PRESSED_TIMEOUT));
+    }
+
+    fn on_own_answer(&mut self, now: Instant, stanza: Outbound) {
         let Some(session) = &self.session else { return };
         match session.deliver(stanza) {
             Delivered::Queued | Delivered::Gone(_) => {}
-            Delivered::Pressed => self.pressed = Some(session.clone()),
+            Delivered::Pressed => {
+                let session = session.clone();
+                self.press(now, Some(session));
+            }
             Delivered::Full(_) => {
                 self.rooms.sessions.end(session, EndReason::Overflow);
             }

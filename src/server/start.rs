@@ -200,19 +200,26 @@ impl Server {
         self.draining.store(true, Ordering::Relaxed);
         self.closing.send_replace(true);
         let grace = self.config.shutdown_grace;
-        let in_time = tokio::time::timeout(grace, async {
-            let streams = shutdown::close_streams(&self.rooms, &self.local, self.stopping.clone());
+        let clients = tokio::time::timeout(grace, async {
+            let streams = shutdown::close_streams(&self.stopping);
             let ports = async { while self.listeners.join_next().await.is_some() {} };
-            // The sweep is between two rounds, or deals with what it ended.
-            let _ = tokio::join!(streams, ports, &mut self.sweep);
+            tokio::join!(streams, ports);
         });
-        let in_time = in_time.await.is_ok();
+        // What clients were promised is stored however long it takes: the grace is for those who
+        // are connected, and no slow one among them takes the others the time for it. The sweep
+        // is between two rounds, or deals with what it ended.
+        let stored = shutdown::end_hibernating(&self.rooms);
+        let (in_time, (), _) = tokio::join!(clients, stored, &mut self.sweep);
+        let in_time = in_time.is_ok();
         if !in_time {
             tracing::warn!(
                 sessions = self.rooms.sessions.len(),
                 "shutdown_grace is over"
             );
         }
+        // Those whose link was lost meanwhile.
+        shutdown::end_hibernating(&self.rooms).await;
+        self.local.finished().await;
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close in order");
         }

@@ -38,7 +38,8 @@ section! {
         state_dir: PathBuf = PathBuf::from("stanzad-state"), path(), Restart;
 
         /// How long a server that is told to stop waits for its clients to go, after it has sent them
-        /// `<system-shutdown/>`. Then it stops in any case.
+        /// `<system-shutdown/>`. Then it stops waiting for them; what it still holds for anybody is
+        /// stored before it stops, however long that takes.
         shutdown_grace: Duration = seconds(10), span(seconds(0)..=minutes(10)), Live;
     }
     sections {

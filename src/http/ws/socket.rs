@@ -16,6 +16,9 @@ use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 /// Grows only while a frame is longer; kept by every connection.
 const READ_BUFFER_BYTES: usize = 1024;
 
+/// The longest header of a frame without a mask (RFC 6455 §5.2).
+const MAX_HEADER_BYTES: usize = 10;
+
 /// What came from the peer.
 #[derive(Debug)]
 pub enum Incoming {
@@ -105,7 +108,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             Ok(Message::Text(text)) => Poll::Ready(Ok(Incoming::Text(text))),
             Ok(Message::Binary(_)) => Poll::Ready(Ok(Incoming::Binary)),
             Ok(Message::Close(_)) => Poll::Ready(Ok(Incoming::Close)),
-            Ok(_) => Poll::Ready(Ok(Incoming::SignOfLife)),
+            Ok(other) => {
+                // The library has queued the answer of a ping, or will with the next call.
+                self.queued_bytes += MAX_HEADER_BYTES + other.len();
+                Poll::Ready(Ok(Incoming::SignOfLife))
+            }
             Err(error) if would_block(&error) => Poll::Pending,
             Err(error) => Poll::Ready(Err(error.into())),
         }
@@ -113,7 +120,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
 
     /// Queues a text message.
     pub fn queue_text(&mut self, cx: &mut Context<'_>, text: Utf8Bytes) -> Result<(), SocketError> {
-        self.queued_bytes += text.len();
+        self.queued_bytes += MAX_HEADER_BYTES + text.len();
         self.write(cx, Message::Text(text))
     }
 
@@ -235,5 +242,35 @@ impl<IO: AsyncWrite + Unpin> Write for Lent<'_, '_, '_, IO> {
             Poll::Ready(()) => Ok(()),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::task::Waker;
+    use tokio::io::AsyncWriteExt;
+
+    /// A masked ping with 125 bytes (RFC 6455 §5.2); the mask is zero.
+    fn ping() -> Vec<u8> {
+        let mut frame = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
+        frame.extend([b'x'; 125]);
+        frame
+    }
+
+    /// What waits for a peer is known to whoever reads from it, pongs among it.
+    #[tokio::test]
+    async fn pongs_that_the_peer_does_not_read_count_as_queued() {
+        let (mut peer, io) = tokio::io::duplex(64 * 1024);
+        let mut socket = Socket::new(io, &[], 10_000);
+        let mut cx = Context::from_waker(Waker::noop());
+        for pings in 1..=10 {
+            peer.write_all(&ping()).await.unwrap();
+            let incoming = socket.poll_read(&mut cx);
+            assert!(matches!(incoming, Poll::Ready(Ok(Incoming::SignOfLife))));
+            assert_eq!(socket.queued_bytes(), pings * (125 + MAX_HEADER_BYTES));
+        }
+        assert!(socket.poll_flush(&mut cx).is_ready());
+        assert_eq!(socket.queued_bytes(), 0);
     }
 }
