@@ -25,6 +25,7 @@ pub(super) fn conflicts(config: &Config) -> Vec<Conflict> {
         .chain([something_is_served, key_has_a_certificate]);
     let checks = checks.chain([tls_has_a_certificate, bytes_before_auth_are_fewer]);
     let checks = checks.chain([
+        redirection_stays_secure,
         queue_holds_a_stanza,
         acks_are_asked_for,
         acks_come_before_the_bound,
@@ -55,6 +56,16 @@ fn link_is_pinged_before_it_is_dead(config: &Config) -> Option<Conflict> {
          link is taken for dead before it is asked"
     );
     conflict(&["ws.idle_timeout", "ws.ping_interval"], why)
+}
+
+/// RFC 7395 §3.6.1: a client that came by wss is not sent to ws.
+fn redirection_stays_secure(config: &Config) -> Option<Conflict> {
+    let uri = config.ws.see_other_uri.as_ref()?;
+    if !config.public_url().is_secure() || uri.starts_with("wss:") {
+        return None;
+    }
+    let why = format!("ws.see_other_uri ({uri}) has to be wss, as public_url is https");
+    conflict(&["ws.see_other_uri", "public_url"], why)
 }
 
 fn something_is_listened_on(config: &Config) -> Option<Conflict> {

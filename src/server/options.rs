@@ -42,6 +42,7 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
         login_timeout: limits.login_timeout,
         failures_per_stream: config.auth.failures_per_stream,
         registration: config.registration.enabled,
+        see_other_uri: config.ws.see_other_uri.as_deref().map(Into::into),
         sm: SmOptions {
             enabled: sm.enabled,
             unsolicited_ack_frequency: sm.unsolicited_ack_frequency,

@@ -62,6 +62,8 @@ pub enum Transmit {
     },
     /// One element.
     Element(ByteString),
+    /// `<close see-other-uri='…'/>`: the end of the stream, which goes on elsewhere.
+    Redirect(Arc<str>),
     /// `<stream:error/>`; a [`Transmit::Close`] follows.
     Error(ByteString),
     /// The end of the stream: `<close/>`, or `type='terminate'`; with the fault, if it is for one.

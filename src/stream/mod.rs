@@ -33,7 +33,7 @@ pub use interface::{Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply
 pub use options::{SharedOptions, StreamOptions};
 pub use sm::{Sm, SmOptions};
 pub use unacked::{HandledCountTooHigh, UnackedQueue};
-pub use write::{CLOSE, open};
+pub use write::{CLOSE, close_to, open};
 
 use crate::auth::Offer;
 use crate::stanza::ByteString;
@@ -256,7 +256,19 @@ impl Stream {
         if !speaks_version_1(open.version.as_deref()) {
             return self.fail(now, StreamFault::UnsupportedVersion);
         }
-        self.send_features(&options);
+        let is_new = matches!(self.state, State::Opening);
+        match &options.see_other_uri {
+            Some(uri) if is_new && self.framing == Framing::WebSocket => self.redirect(uri),
+            _ => self.send_features(&options),
+        }
+    }
+
+    /// RFC 7395 §3.6.1: before any features, which is where clients heed it.
+    fn redirect(&mut self, uri: &Arc<str>) {
+        self.transmits.push_back(Transmit::Redirect(uri.clone()));
+        self.state = State::Closed {
+            finish: Finish::Unbound,
+        };
     }
 
     fn send_open(&mut self) {

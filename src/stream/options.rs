@@ -25,6 +25,8 @@ pub struct StreamOptions {
     pub failures_per_stream: u32,
     /// `registration.enabled`
     pub registration: bool,
+    /// `ws.see_other_uri`
+    pub see_other_uri: Option<Arc<str>>,
     /// `[sm]`
     pub sm: SmOptions,
 }

@@ -10,6 +10,15 @@ use std::time::Duration;
 /// `<close/>` of RFC 7395 §3.6. Strophe knows a close by these bytes and no others.
 pub const CLOSE: &str = r#"<close xmlns="urn:ietf:params:xml:ns:xmpp-framing" />"#;
 
+/// `<close/>` with the address of another endpoint (RFC 7395 §3.6.1).
+pub fn close_to(uri: &str) -> ByteString {
+    format!(
+        r#"<close xmlns="urn:ietf:params:xml:ns:xmpp-framing" see-other-uri="{}" />"#,
+        escape_attribute(uri)
+    )
+    .into()
+}
+
 /// `<r/>` (XEP-0198 §4).
 pub(super) const ACK_REQUEST: &str = r#"<r xmlns="urn:xmpp:sm:3"/>"#;
 

@@ -165,6 +165,7 @@ fn stream_options() -> StreamOptions {
         login_timeout: Duration::from_secs(30),
         failures_per_stream: 5,
         registration: false,
+        see_other_uri: None,
         sm: SmOptions {
             max_unacked_bytes: 1 << 22,
             enabled: true,

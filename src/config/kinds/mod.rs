@@ -4,7 +4,7 @@ mod net;
 mod number;
 mod text;
 
-pub(crate) use net::{address, networks, origins, public_url};
+pub(crate) use net::{address, networks, origins, public_url, websocket_url};
 pub(crate) use number::{count, size, span, switch, whole_seconds};
 pub(crate) use text::{choice, domains, name, only_domain, optional, path, url_path};
 

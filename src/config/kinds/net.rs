@@ -76,6 +76,40 @@ fn read_network(text: &str) -> Result<IpNet, String> {
     Ok(network.trunc())
 }
 
+/// The URL of a WebSocket endpoint.
+pub(crate) fn websocket_url() -> WebSocketUrl {
+    WebSocketUrl
+}
+
+pub(crate) struct WebSocketUrl;
+
+impl Kind for WebSocketUrl {
+    type Value = String;
+
+    fn type_name(&self) -> String {
+        "URL".into()
+    }
+
+    fn allowed(&self) -> String {
+        "wss:// or ws://, a host, and if need be a port and a path".into()
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<String, String> {
+        let text = given.raw.text().unwrap_or_default();
+        let rest = text
+            .strip_prefix("wss://")
+            .or_else(|| text.strip_prefix("ws://"))
+            .ok_or("has no wss:// or ws:// in front")?;
+        // The rest obeys the rules of any other URL with a host.
+        PublicUrl::parse(&format!("https://{}", rest.trim_end_matches('/')))?;
+        Ok(text.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
 /// The URL under which browsers reach the server.
 pub(crate) fn public_url() -> Public {
     Public

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::kinds::{count, name, origins, span, switch, url_path, whole_seconds};
+use crate::config::kinds::{
+    count, name, optional, origins, span, switch, url_path, websocket_url, whole_seconds,
+};
 use crate::config::option::section;
 use crate::config::types::Origins;
 use crate::config::units::{days, hours, minutes, seconds};
@@ -21,6 +23,12 @@ section! {
         /// pong. With stream management the session then hibernates. It has to be longer than
         /// `ws.ping_interval`, or every quiet link dies.
         idle_timeout: Duration = seconds(90), span(seconds(2)..=days(1)), NewStreams;
+
+        /// Where clients are sent instead: each that opens a stream hears `<close see-other-uri/>`
+        /// (RFC 7395 §3.6.1) and goes there, if it follows; streams that are open stay. For a server
+        /// that is to be emptied before it is stopped. A `public_url` of https needs a target of wss.
+        see_other_uri: Option<String> =
+            None, optional(websocket_url(), "\"wss://other.example.org/ws/\""), NewStreams;
     }
 }
 

@@ -204,7 +204,8 @@ impl Attached {
             any = true;
             match transmit {
                 // The creation answer said it, and a restart says nothing (XEP-0206 §5).
-                Transmit::Open { .. } => {}
+                // A redirection is a matter of WebSocket.
+                Transmit::Open { .. } | Transmit::Redirect(_) => {}
                 Transmit::Element(text) => window.push(&*text),
                 Transmit::Error(text) => window.on_stream_error(&*text),
                 Transmit::Close(_) => {

@@ -3,7 +3,7 @@
 use super::socket::{Incoming, Socket, SocketError};
 use crate::http::driver::Driver;
 use crate::sessions::EndReason;
-use crate::stream::{CLOSE, Condition, StreamFault, Transmit, open};
+use crate::stream::{CLOSE, Condition, StreamFault, Transmit, close_to, open};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -161,6 +161,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             let text = match transmit {
                 Transmit::Open { from, id } => open(&from, &id),
                 Transmit::Element(text) | Transmit::Error(text) => text,
+                Transmit::Redirect(uri) => {
+                    self.closing = Some(CloseCode::Normal);
+                    close_to(&uri)
+                }
                 Transmit::Close(fault) => {
                     self.closing = Some(fault.as_ref().map_or(CloseCode::Normal, close_code));
                     CLOSE.into()

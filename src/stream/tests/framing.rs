@@ -277,3 +277,24 @@ fn a_client_that_does_not_log_in_is_sent_away() {
     let heard = talk.wait(Duration::from_secs(1));
     assert!(heard[0].contains("<connection-timeout "), "{heard:?}");
 }
+
+/// W-68, RFC 7395 §3.6.1: before features, and streams that are open stay.
+#[test]
+fn a_server_that_is_emptied_sends_new_streams_elsewhere() {
+    let mut bound = Talk::bound();
+    let elsewhere = StreamOptions {
+        see_other_uri: Some("wss://other.example.org/ws/?a=1&b=2".into()),
+        ..options()
+    };
+    bound.options.store(Arc::new(elsewhere.clone()));
+    assert!(bound.say(MESSAGE).is_empty());
+    let mut talk = Talk::with(elsewhere);
+    let heard = talk.say(OPEN);
+    assert_eq!(heard.len(), 2);
+    assert!(heard[0].starts_with("<open "));
+    assert_eq!(
+        heard[1],
+        r#"<close xmlns="urn:ietf:params:xml:ns:xmpp-framing" see-other-uri="wss://other.example.org/ws/?a=1&amp;b=2" />"#
+    );
+    assert!(talk.stream.is_over());
+}

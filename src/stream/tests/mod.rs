@@ -39,6 +39,7 @@ pub(super) fn options() -> StreamOptions {
         login_timeout: Duration::from_secs(30),
         failures_per_stream: 3,
         registration: false,
+        see_other_uri: None,
         sm: SmOptions {
             enabled: true,
             unsolicited_ack_frequency: 0,
@@ -193,6 +194,7 @@ impl Talk {
             heard.push(match transmit {
                 Transmit::Open { from, id } => open(&from, &id).to_string(),
                 Transmit::Element(text) | Transmit::Error(text) => text.to_string(),
+                Transmit::Redirect(uri) => close_to(&uri).to_string(),
                 Transmit::Close(_) => CLOSE.to_owned(),
             });
         }
