@@ -1,7 +1,7 @@
 //! `stanzad serve`.
 
 use super::{Failure, ServeArgs, log};
-use crate::config::{Config, Sources};
+use crate::config::{BOSH_PATH, Config, Sources};
 use crate::server::Server;
 use std::io::Write;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -126,13 +126,20 @@ fn greeting(server: &Server) -> String {
             &format!("{}/client/", config.public_url()),
         ));
     }
+    let urls: Vec<_> = std::iter::once(config.public_url())
+        .chain(config.tls_url())
+        .collect();
     if config.ws.enabled {
-        for endpoint in &config.endpoints {
-            lines.push(row("websocket", &config.public_ws_url(&endpoint.path)));
+        for (endpoint, url) in config
+            .endpoints
+            .iter()
+            .flat_map(|endpoint| urls.iter().map(move |url| (endpoint, url)))
+        {
+            lines.push(row("websocket", &url.ws(&endpoint.path)));
         }
     }
     if config.bosh.enabled {
-        lines.push(row("bosh", &config.public_bosh_url()));
+        lines.extend(urls.iter().map(|url| row("bosh", &url.http(BOSH_PATH))));
     }
     if let Some(admin) = config.listen.admin {
         lines.push(row("health", &format!("http://{admin}/healthz")));

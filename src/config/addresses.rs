@@ -26,6 +26,14 @@ impl Config {
         }
     }
 
+    /// The URL of `listen.tls`, where `public_url` leaves it to be found: without that option, and
+    /// with `listen.plain` beside it.
+    pub fn tls_url(&self) -> Option<PublicUrl> {
+        let address = self.listen.tls?;
+        let is_second = self.public_url.is_none() && self.listen.plain.is_some();
+        is_second.then(|| self.url_of(true, address))
+    }
+
     /// The URL under which a WebSocket path (it begins with "/") is reached from outside.
     pub fn public_ws_url(&self, path: &str) -> String {
         self.public_url().ws(path)
@@ -99,6 +107,17 @@ mod tests {
         assert_eq!(config.public_url().to_string(), "http://127.0.0.1:5280");
         assert_eq!(config.public_ws_url("/ws/"), "ws://127.0.0.1:5280/ws/");
         assert_eq!(config.public_bosh_url(), "http://127.0.0.1:5280/http-bind/");
+    }
+
+    #[test]
+    fn the_tls_port_beside_the_plain_one_has_a_url_of_its_own() {
+        let mut config = Config::default();
+        assert_eq!(config.tls_url(), None);
+        config.listen.tls = Some(SocketAddr::from(([0, 0, 0, 0], 5281)));
+        let url = config.tls_url().unwrap();
+        assert_eq!(url.ws("/ws/"), "wss://localhost:5281/ws/");
+        config.public_url = PublicUrl::parse("https://chat.example.org").ok();
+        assert_eq!(config.tls_url(), None);
     }
 
     #[test]

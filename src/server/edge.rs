@@ -146,7 +146,12 @@ fn discovery(config: &Config) -> Endpoints {
     } else {
         &[]
     };
-    Endpoints::below(&url, &websocket, bosh)
+    let endpoints = Endpoints::below(&url, &websocket, bosh);
+    // Whoever reads host-meta over https, and many clients anyway, take secure links only.
+    match config.tls_url() {
+        Some(url) => endpoints.and(Endpoints::below(&url.to_string(), &websocket, bosh)),
+        None => endpoints,
+    }
 }
 
 fn client_settings(config: &Config) -> ClientSettings {

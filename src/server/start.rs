@@ -272,7 +272,23 @@ impl Ports {
 /// [`StartError::StateDir`], [`StartError::Store`]
 pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     make_state_dir(config)?;
-    Ok(Arc::new(Sqlite::open(&config.state_dir.join(DATABASE))?))
+    let path = config.state_dir.join(DATABASE);
+    make_private_file(&path)?;
+    Ok(Arc::new(Sqlite::open(&path)?))
+}
+
+/// SQLite gives the files beside the database the mode that the database has.
+fn make_private_file(path: &std::path::Path) -> Result<(), StartError> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let file = std::fs::OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path);
+    file.map(drop).map_err(|source| StartError::StateDir {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 /// The name of the database in `state_dir`.
