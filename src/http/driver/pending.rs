@@ -1,0 +1,52 @@
+//! What the backend was asked, and what it says.
+
+use crate::backend::{BoxFuture, SaslReply};
+use crate::sessions::{ClaimError, Claimed, Session};
+use crate::stanza::{ByteString, StanzaError};
+use crate::stream::Reply;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+/// What the backend was asked and has not answered yet.
+pub(super) enum Pending {
+    Sasl(BoxFuture<SaslReply>),
+    Register(BoxFuture<ByteString>),
+    Bind(BoxFuture<Result<Arc<Session>, StanzaError>>),
+    Claim(BoxFuture<Result<Claimed, ClaimError>>),
+    Route(BoxFuture<Option<Arc<Session>>>),
+}
+
+/// Answers of the backend, whatever was asked.
+pub(super) enum Answer {
+    Reply(Reply),
+    Bound(Arc<Session>),
+    Claimed(Claimed),
+    Routed(Option<Arc<Session>>),
+}
+
+impl Pending {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Answer> {
+        match self {
+            Self::Sasl(future) => future.as_mut().poll(cx).map(|reply| {
+                Answer::Reply(match reply {
+                    SaslReply::Challenge(data) => Reply::Challenge(data),
+                    SaslReply::Success { account, data } => Reply::Authenticated { account, data },
+                    SaslReply::Failure(failure) => Reply::SaslFailed(failure),
+                })
+            }),
+            Self::Register(future) => future
+                .as_mut()
+                .poll(cx)
+                .map(|answer| Answer::Reply(Reply::Registered(answer))),
+            Self::Bind(future) => future.as_mut().poll(cx).map(|bound| match bound {
+                Ok(session) => Answer::Bound(session),
+                Err(error) => Answer::Reply(Reply::BindRefused(error)),
+            }),
+            Self::Claim(future) => future.as_mut().poll(cx).map(|claim| match claim {
+                Ok(claimed) => Answer::Claimed(claimed),
+                Err(error) => Answer::Reply(Reply::ResumeFailed { h: error.h }),
+            }),
+            Self::Route(future) => future.as_mut().poll(cx).map(Answer::Routed),
+        }
+    }
+}
