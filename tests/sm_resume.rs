@@ -352,6 +352,26 @@ mod while_the_old_link_lives {
         server.sessions(2).await;
     }
 
+    /// S-19: a phone that changed networks leaves a link behind that takes nothing any more.
+    #[tokio::test]
+    async fn a_link_that_takes_nothing_any_more_does_not_hold_the_session_back() {
+        let server = TestServer::start().await;
+        let (old, previd) = resumable(&server).await;
+        let mut juliet = Client::login(&server, "juliet").await;
+        let long = "x".repeat(200_000);
+        let texts: Vec<String> = (0..20).map(|n| format!("{n} {long}")).collect();
+        says(
+            &mut juliet,
+            &texts.iter().map(String::as_str).collect::<Vec<_>>(),
+        )
+        .await;
+        let (mut new, _) = Client::resume(&server, "romeo", &previd, 0).await;
+        for text in &texts {
+            assert_eq!(body(&new.next_named("message").await), *text);
+        }
+        drop(old);
+    }
+
     /// S-25
     #[tokio::test]
     async fn of_two_that_resume_at_once_one_wins_and_each_message_arrives_once() {
