@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UPGRADE};
+use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -186,12 +186,18 @@ fn answer(
     options: &ListenerOptions,
     mut app: Router,
 ) -> impl Future<Output = Result<Response<Body>, Infallible>> + use<> {
-    let refused = upgrade_announces_a_body(request.headers());
+    let refused = if upgrade_announces_a_body(request.headers()) {
+        Some("An upgrade request must not have a body.\n")
+    } else if !names_one_host(&request) {
+        Some("A request names its host, and names it once.\n")
+    } else {
+        None
+    };
     let believed = believe(request.headers(), peer, options);
     request.extensions_mut().insert(believed);
     async move {
-        if refused {
-            return Ok(refuse_body_of_upgrade());
+        if let Some(why) = refused {
+            return Ok(bad_request(why));
         }
         app.call(request).await
     }
@@ -208,8 +214,17 @@ fn upgrade_announces_a_body(headers: &HeaderMap) -> bool {
     headers.contains_key(UPGRADE) && (has_length || headers.contains_key(TRANSFER_ENCODING))
 }
 
-fn refuse_body_of_upgrade() -> Response<Body> {
-    let mut response = Response::new(Body::from("An upgrade request must not have a body.\n"));
+/// RFC 9112 §3.2: one `Host`; two of them are two readings of whom the request is for. HTTP/1.0
+/// may leave it out.
+fn names_one_host<B>(request: &Request<B>) -> bool {
+    match request.headers().get_all(HOST).iter().count() {
+        0 => request.version() < Version::HTTP_11,
+        count => count == 1,
+    }
+}
+
+fn bad_request(why: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(why));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response
         .headers_mut()

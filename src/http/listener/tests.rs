@@ -394,6 +394,22 @@ mod abuse {
         }
     }
 
+    /// RFC 9112 §3.2
+    #[tokio::test]
+    async fn a_request_names_its_host_once() {
+        let edge = Edge::plain().await;
+        for hosts in ["", "Host: a\r\nHost: b\r\n", "Host: a\r\nHost: a\r\n"] {
+            let answer = edge
+                .answer_to(format!(
+                    "GET /peer HTTP/1.1\r\n{hosts}Connection: close\r\n\r\n"
+                ))
+                .await;
+            assert!(answer.starts_with("HTTP/1.1 400 "), "{hosts}{answer}");
+        }
+        let old = edge.answer_to("GET /peer HTTP/1.0\r\n\r\n").await;
+        assert!(old.starts_with("HTTP/1.0 200 "), "{old}");
+    }
+
     /// B-44
     #[tokio::test]
     async fn chunked_requests_share_a_connection() {
