@@ -111,6 +111,11 @@ class Tab {
     return (await this.page.locator(`[data-figure="${name}"]`).textContent()).trim();
   }
 
+  /** Waits until a figure shows this: the page paints a moment after the frame. */
+  async shows(name, expected) {
+    await until(async () => (await this.figure(name)) === expected, `${name} = ${expected}`);
+  }
+
   async h(place) {
     return Number(await this.page.locator(`[data-h="${place}"]`).textContent());
   }
@@ -171,13 +176,21 @@ describe('a conversation', () => {
     for (const text of numbered('from b', 4)) await b.say(text);
     await a.hears('theirs', numbered('from b', 4));
     await a.inStep();
-    assert.equal(await a.h('out-near'), stanzas(since(a.sent, /^<enable /)).length);
-    assert.equal(await a.h('in-near'), stanzas(since(a.received, /^<enabled /)).length);
-    const [asked, answered] = (await a.figure('asked')).split(' / ').map(Number);
-    assert.equal(asked, a.sent.filter((frame) => frame.startsWith('<r ')).length);
-    assert.equal(answered, a.received.filter((frame) => frame.startsWith('<a ')).length);
+    // The page paints a moment after the frame: all four are compared until they agree.
+    const wire = () => [
+      stanzas(since(a.sent, /^<enable /)).length,
+      stanzas(since(a.received, /^<enabled /)).length,
+      a.sent.filter((frame) => frame.startsWith('<r ')).length,
+      a.received.filter((frame) => frame.startsWith('<a ')).length,
+    ];
+    const page = async () => [
+      await a.h('out-near'),
+      await a.h('in-near'),
+      ...(await a.figure('asked')).split(' / ').map(Number),
+    ];
+    await until(async () => JSON.stringify(await page()) === JSON.stringify(wire()), 'agreement of page and wire');
     assert.match(await a.figure('rtt'), /^[\d.]+ ms$/);
-    assert.equal(await b.figure('doubled'), '0');
+    await b.shows('doubled', '0');
   });
 });
 
@@ -193,7 +206,7 @@ describe('a lost link', () => {
     await a.is('hibernating');
     for (const text of numbered('while you were away', 10)) await b.say(text);
     for (const text of numbered('written in the tunnel', 3)) await a.say(text);
-    assert.equal(await a.figure('queue'), '3');
+    await a.shows('queue', '3');
     await a.screenshot('cut');
     await a.page.click('#resume');
     await a.is('online');
@@ -203,9 +216,9 @@ describe('a lost link', () => {
     const resumed = a.received.filter((frame) => frame.startsWith('<resumed'));
     assert.equal(resumed.length, 1);
     assert.ok(a.sent.some((frame) => frame.startsWith('<resume ') && frame.includes(`h="${handledBefore}"`)));
-    assert.equal(await a.figure('resumptions'), '1');
-    assert.equal(await a.figure('resent'), '3');
-    assert.equal(await a.figure('doubled'), '0');
+    await a.shows('resumptions', '1');
+    await a.shows('resent', '3');
+    await a.shows('doubled', '0');
     assert.match(await a.page.locator('#timeline').textContent(), /Resumed.*3 sent again/);
     await a.screenshot('resumed');
   });
@@ -215,7 +228,7 @@ describe('a lost link', () => {
     await a.page.click('#cut');
     await a.is('hibernating');
     await a.is('online');
-    assert.equal(await a.figure('resumptions'), '1');
+    await a.shows('resumptions', '1');
   });
 
   test('ten_cuts_in_a_row_lose_and_double_nothing', async () => {
@@ -230,7 +243,7 @@ describe('a lost link', () => {
       heard.push(`round ${round}`);
       await a.hears('theirs', heard);
     }
-    assert.equal(await a.figure('resumptions'), '10');
+    await a.shows('resumptions', '10');
   });
 
   test('session_that_is_gone_is_replaced_and_messages_without_an_answer_are_marked', async () => {
@@ -249,7 +262,7 @@ describe('a lost link', () => {
     await a.page.locator('.fate[data-fate="unsure"] button').click();
     await b.hears('theirs', ['did you get this?']);
     await a.page.locator('.fate[data-fate="stored"]').waitFor();
-    assert.equal(await a.figure('resumptions'), '0');
+    await a.shows('resumptions', '0');
   });
 
   test('reload_resumes_the_session_after_the_password_and_keeps_none', async () => {
