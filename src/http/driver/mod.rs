@@ -400,22 +400,13 @@ impl Driver {
         };
         self.sent.settle();
         let finish = self.stream.finish();
-        let ordered = match self.command {
-            Some(Command::End(reason)) => Some(reason),
-            Some(Command::HandOver) | None => None,
+        if let Some(Command::End(reason)) = self.command {
+            self.reason.get_or_insert(reason); // the stream ended before it was obeyed
+        }
+        let (sm, reason) = match outcome(finish, self.reason) {
+            Outcome::Hibernates(sm) => return hibernate(&self.rooms, &session, sm, now).await,
+            Outcome::IsOver(sm, reason) => (sm, reason),
         };
-        let (sm, reason) = match (finish, ordered) {
-            (Finish::Hibernate(sm), None) => {
-                return hibernate(&self.rooms, &session, sm, now).await;
-            }
-            // The link was lost before the order to end was obeyed.
-            (Finish::Hibernate(sm), Some(reason)) => (Some(sm), reason),
-            (finish, ordered) => {
-                let (sm, reason) = ended(finish);
-                (sm, ordered.unwrap_or(reason))
-            }
-        };
-        let reason = self.reason.unwrap_or(reason);
         let is_managed = sm.is_some();
         let mut ending = self.rooms.sessions.close(&session, sm, reason);
         if !is_managed {
@@ -470,9 +461,19 @@ pub async fn end(rooms: &Rooms, ending: crate::sessions::Ending) {
     rooms.backend.ended(ending).await;
 }
 
-/// Why a session is over whose stream came to this.
-fn ended(finish: Finish) -> (Option<Box<Sm>>, EndReason) {
-    match finish {
+/// What becomes of a session.
+#[derive(Debug)]
+enum Outcome {
+    Hibernates(Box<Sm>),
+    IsOver(Option<Box<Sm>>, EndReason),
+}
+
+/// What becomes of a session whose stream came to this. An order to end it holds also if the stream
+/// had let go of it before, for another stream or for a lost link.
+fn outcome(finish: Finish, ordered: Option<EndReason>) -> Outcome {
+    let (sm, reason) = match finish {
+        Finish::Hibernate(sm) if ordered.is_none() => return Outcome::Hibernates(sm),
+        Finish::Hibernate(sm) => (Some(sm), EndReason::LinkLost),
         Finish::End {
             sm,
             closed_by_client: true,
@@ -482,9 +483,9 @@ fn ended(finish: Finish) -> (Option<Box<Sm>>, EndReason) {
             sm, fault: true, ..
         } => (sm, EndReason::StreamError),
         Finish::End { sm, .. } => (sm, EndReason::LinkLost),
-        Finish::Hibernate(sm) => (Some(sm), EndReason::LinkLost),
         Finish::Unbound => (None, EndReason::LinkLost),
-    }
+    };
+    Outcome::IsOver(sm, ordered.unwrap_or(reason))
 }
 
 /// What the client hears when this side ends its session.
@@ -506,4 +507,45 @@ fn random_128_bits() -> u128 {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has random numbers");
     u128::from_le_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hibernating() -> Finish {
+        Finish::Hibernate(Box::new(Sm::new(0, Some(Duration::from_secs(600)))))
+    }
+
+    #[test]
+    fn a_session_whose_link_is_lost_hibernates() {
+        assert!(matches!(
+            outcome(hibernating(), None),
+            Outcome::Hibernates(_)
+        ));
+    }
+
+    /// Its stream had let go of it for another one when the account was revoked.
+    #[test]
+    fn an_order_to_end_holds_also_when_the_stream_has_let_go() {
+        let outcome = outcome(hibernating(), Some(EndReason::Revoked));
+        assert!(matches!(
+            outcome,
+            Outcome::IsOver(Some(_), EndReason::Revoked)
+        ));
+    }
+
+    #[test]
+    fn the_reason_of_this_side_goes_before_that_of_the_stream() {
+        let finish = Finish::End {
+            sm: None,
+            closed_by_client: false,
+            fault: true,
+        };
+        let outcome = outcome(finish, Some(EndReason::Conflict));
+        assert!(matches!(
+            outcome,
+            Outcome::IsOver(None, EndReason::Conflict)
+        ));
+    }
 }
