@@ -26,6 +26,7 @@ pub mod backend;
 pub mod cli;
 pub mod config;
 pub mod http;
+mod random;
 pub mod server;
 pub mod sessions;
 pub mod stanza;

@@ -3,7 +3,7 @@
 use super::mailbox::{Amount, Bounds, Command};
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
-use crate::stanza::address::{BareJid, FullJid, Jid};
+use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
 use crate::stream::Sm;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -111,7 +111,7 @@ impl Sessions {
     /// The open session at a full address.
     pub fn at(&self, jid: &Jid) -> Option<Arc<Session>> {
         let resource = jid.resource()?;
-        let account = account_part(jid);
+        let account = account_of(jid);
         let shard = read(self.account_shard(account));
         let found = shard
             .get(account)?
@@ -152,7 +152,7 @@ impl Sessions {
     /// Asks for a resource (RFC 6120 §7.7).
     pub fn bind(&self, jid: FullJid) -> Bind {
         let options = self.options.load();
-        let account: Box<str> = account_part(&jid).into();
+        let account: Box<str> = account_of(&jid).into();
         let mut shard = write(self.account_shard(&account));
         let sessions = shard.entry(account).or_default();
         if let Some(holder) = sessions.iter().find(|session| *session.jid() == jid) {
@@ -420,15 +420,6 @@ enum Take {
     Taken(Box<Sm>),
     Attached,
     Over,
-}
-
-/// The account of an address, as the key of the registry: everything before the resource.
-fn account_part(jid: &Jid) -> &str {
-    let text = jid.as_str();
-    match jid.resource() {
-        Some(resource) => &text[..text.len() - resource.as_str().len() - 1],
-        None => text,
-    }
 }
 
 fn oldest_hibernating(sessions: &[Arc<Session>]) -> Option<&Arc<Session>> {

@@ -11,45 +11,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Instant, SystemTime};
 
-/// Names a session: 128 random bits, and the `previd` of stream management (XEP-0198 §5).
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId(u128);
-
-impl SessionId {
-    /// A fresh id from the operating system's generator.
-    pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-        Self(u128::from_le_bytes(bytes))
-    }
-
-    /// Reads what [`fmt::Display`] wrote; `None` for everything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let canonical =
-            text.len() == 32 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !canonical {
-            return None;
-        }
-        u128::from_str_radix(text, 16).ok().map(Self)
-    }
-
-    /// A few digits for the log: enough to tell sessions apart, too few to resume one.
-    pub fn short(self) -> String {
-        format!("{:08x}", (self.0 >> 96) as u32)
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for SessionId {
-    /// Short, for whoever knows the whole id may resume the session.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.short())
-    }
+crate::random::unguessable! {
+    /// Names a session, and is the `previd` of stream management (XEP-0198 §5).
+    pub struct SessionId;
 }
 
 /// Why a session is over.

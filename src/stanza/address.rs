@@ -38,6 +38,12 @@ pub fn parse_bare(text: &str) -> Result<BareJid, MalformedAddress> {
     Ok(jid.into_bare())
 }
 
+/// The account of an address, as text: everything before the resource. Costs nothing.
+pub fn account_of(jid: &Jid) -> &str {
+    let text = jid.as_str();
+    text.split_once('/').map_or(text, |(account, _)| account)
+}
+
 /// The longest resource, in bytes (RFC 7622 §3.4).
 pub const MAX_RESOURCE_BYTES: usize = 1023;
 

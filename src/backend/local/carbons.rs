@@ -2,8 +2,8 @@
 
 use super::Local;
 use super::delivery::Deliveries;
-use super::messages::account_of;
 use crate::sessions::Session;
+use crate::stanza::address::account_of;
 use crate::stanza::{ByteString, Kind, MessageType, Stanza};
 use crate::stream::{Copies, Outbound};
 use crate::xml::escape_attribute;

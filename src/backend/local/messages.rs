@@ -6,7 +6,7 @@ use super::routing::Place;
 use super::state::State;
 use crate::backend::Routed;
 use crate::sessions::Session;
-use crate::stanza::address::Jid;
+use crate::stanza::address::{Jid, account_of};
 use crate::stanza::{Condition, MessageType, Stanza};
 use crate::stream::{Copies, Outbound};
 use std::sync::Arc;
@@ -122,14 +122,6 @@ impl Local {
         let mut sessions = self.sessions.of_account(account);
         sessions.retain(|session| session.priority().is_some_and(|priority| priority >= 0));
         sessions
-    }
-}
-
-/// The part of an address before the resource.
-pub(super) fn account_of(jid: &Jid) -> &str {
-    match jid.as_str().split_once('/') {
-        Some((account, _)) => account,
-        None => jid.as_str(),
     }
 }
 

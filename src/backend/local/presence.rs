@@ -2,14 +2,13 @@
 
 use super::Local;
 use super::delivery::Deliveries;
-use super::messages::account_of;
 use super::notices::{unavailable, with_to};
 use super::routing::Place;
 use super::sasl;
 use super::state::State;
 use crate::backend::Routed;
 use crate::sessions::{Presence, Session};
-use crate::stanza::address::Jid;
+use crate::stanza::address::{Jid, account_of};
 use crate::stanza::{ByteString, CLIENT_NS, Condition, PresenceType, Stanza};
 use crate::xml::{Limits, Scanner};
 use std::sync::Arc;

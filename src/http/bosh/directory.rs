@@ -3,7 +3,6 @@
 use super::BoshHttpOptions;
 use super::front::Request;
 use std::collections::HashMap;
-use std::fmt;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,43 +12,9 @@ use tokio::sync::{mpsc, watch};
 /// How many shards the map has; a power of two.
 const SHARDS: usize = 64;
 
-/// Names a session: 128 random bits (XEP-0124 §7.2, §19.3).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Sid(u128);
-
-impl Sid {
-    /// A fresh one from the operating system's generator.
-    pub fn random() -> Self {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-        Self(u128::from_le_bytes(bytes))
-    }
-
-    /// Reads what [`fmt::Display`] wrote; `None` for everything else.
-    pub fn parse(text: &str) -> Option<Self> {
-        let is_hex = |b| matches!(b, b'0'..=b'9' | b'a'..=b'f');
-        let is_canonical = text.len() == 32 && text.bytes().all(is_hex);
-        let value = u128::from_str_radix(text, 16).ok()?;
-        is_canonical.then_some(Self(value))
-    }
-
-    /// A few digits for the log: enough to tell sessions apart, too few to take one over.
-    pub fn short(self) -> String {
-        format!("{:08x}", (self.0 >> 96) as u32)
-    }
-}
-
-impl fmt::Display for Sid {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
-    }
-}
-
-impl fmt::Debug for Sid {
-    /// Short, for whoever knows the whole sid may speak in the session.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.short())
-    }
+crate::random::unguessable! {
+    /// Names a session: 128 random bits (XEP-0124 §7.2, §19.3).
+    pub(super) struct Sid;
 }
 
 /// The way to the task of a session.

@@ -68,7 +68,7 @@ impl Driver {
             framing,
             offer,
             rooms.options.clone(),
-            random_128_bits,
+            crate::random::bits,
         );
         Self {
             stream,
@@ -501,12 +501,6 @@ fn fault_of(reason: EndReason) -> StreamFault {
         | EndReason::Expired
         | EndReason::StreamError => StreamFault::Overflow,
     }
-}
-
-fn random_128_bits() -> u128 {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system has random numbers");
-    u128::from_le_bytes(bytes)
 }
 
 #[cfg(test)]
