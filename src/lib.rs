@@ -24,6 +24,7 @@
 pub mod auth;
 pub mod backend;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod http;
 mod random;

@@ -2,7 +2,7 @@
 
 use super::endings::Endings;
 use crate::http::driver::Rooms;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::watch;
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -20,7 +20,7 @@ pub(super) async fn run(rooms: Rooms, mut closing: watch::Receiver<bool>) {
             _ = ticks.tick() => {}
         }
         endings.forget_finished();
-        for ending in rooms.sessions.expire(Instant::now()) {
+        for ending in rooms.sessions.expire(crate::clock::now()) {
             endings.begin(&rooms, ending);
         }
     }
@@ -107,7 +107,7 @@ mod tests {
                 panic!("{jid} is taken")
             };
             let sm = Box::new(Sm::new(0, Some(Duration::ZERO)));
-            sessions.hibernate(&session, sm, Instant::now());
+            sessions.hibernate(&session, sm, crate::clock::now());
         }
         let go_on = Arc::new(Notify::new());
         let backend = Arc::new(Slow {

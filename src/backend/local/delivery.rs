@@ -8,7 +8,6 @@ use crate::stanza::{
 };
 use crate::stream::Outbound;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 /// Some deliveries that are made together, and what has come of them.
 #[derive(Debug, Default)]
@@ -66,7 +65,7 @@ impl Local {
         let mut deliveries = Deliveries::default();
         self.push(
             session,
-            Outbound::new(text, kind, SystemTime::now()),
+            Outbound::new(text, kind, crate::clock::time_of_day()),
             &mut deliveries,
         );
         deliveries.pressed.map_or(Routed::Done, Routed::Pressed)

@@ -9,7 +9,6 @@ use crate::sessions::Session;
 use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError, iq_result};
 use crate::stream::Outbound;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 impl Local {
     pub(super) fn route_iq(&self, session: &Arc<Session>, stanza: Stanza, kind: IqType) -> Routed {
@@ -33,7 +32,7 @@ impl Local {
 
     fn iq_to_session(&self, stanza: &Stanza, recipient: &Arc<Session>) -> Routed {
         let mut deliveries = Deliveries::default();
-        let (text, at) = (stanza.text.clone(), SystemTime::now());
+        let (text, at) = (stanza.text.clone(), crate::clock::time_of_day());
         self.push(
             recipient,
             Outbound::new(text, stanza.kind, at),

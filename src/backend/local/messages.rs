@@ -92,7 +92,7 @@ impl Local {
         recipients: &[Arc<Session>],
     ) -> Routed {
         let mut deliveries = Deliveries::default();
-        let at = SystemTime::now();
+        let at = crate::clock::time_of_day();
         self.deliver_message(session, stanza, recipients, at, &mut deliveries);
         self.routed(deliveries)
     }

@@ -9,7 +9,6 @@ use crate::stanza::{ByteString, CLIENT_NS, Kind, PresenceType, stamped};
 use crate::stream::Outbound;
 use crate::xml::escape_attribute;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 impl Local {
     /// To the contacts that may see it and to all resources of the user, itself included (§4.2.2).
@@ -63,7 +62,7 @@ impl Local {
         let kind = Kind::Presence(kind);
         self.push(
             session,
-            Outbound::new(text.clone(), kind, SystemTime::now()),
+            Outbound::new(text.clone(), kind, crate::clock::time_of_day()),
             told,
         );
     }

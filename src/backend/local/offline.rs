@@ -90,7 +90,7 @@ impl Local {
         self.later(async move |local| {
             let account = local.accounts.open(&to);
             let gate = account.gate.lock().await;
-            let at = SystemTime::now();
+            let at = crate::clock::time_of_day();
             let recipients = local.reachable(to.as_str());
             let mut deliveries = Deliveries::default();
             if recipients.is_empty() || account.is_draining() {

@@ -12,7 +12,6 @@ use crate::stanza::address::{Jid, account_of};
 use crate::stanza::{ByteString, CLIENT_NS, Condition, PresenceType, Stanza};
 use crate::xml::{Limits, Scanner};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 impl Local {
     pub(super) fn route_presence(
@@ -68,7 +67,7 @@ impl Local {
         let presence = Presence {
             priority,
             text: text.clone(),
-            at: SystemTime::now(),
+            at: crate::clock::time_of_day(),
         };
         let former = session.set_presence(Some(presence));
         if !session.is_open() {

@@ -110,7 +110,7 @@ impl Front {
 
     /// One turn of a session that has nothing behind it any more: ready when all is said.
     pub fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let now = Instant::now();
+        let now = crate::clock::now();
         self.take_requests(cx, now);
         self.on_time(now);
         while self.window.poll_input().is_some() {}

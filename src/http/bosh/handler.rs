@@ -25,7 +25,6 @@ use std::cell::RefCell;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 use tokio::sync::{mpsc, oneshot};
 
 /// For how long a browser need not ask again, in seconds.
@@ -150,7 +149,14 @@ async fn create(
         version: body.version.clone().or_else(|| Some("1.0".to_owned())),
     };
     let sid = seat.sid().to_string();
-    let window = Window::create(Instant::now(), &sid, &host, FIRST, body, &options.window);
+    let window = Window::create(
+        crate::clock::now(),
+        &sid,
+        &host,
+        FIRST,
+        body,
+        &options.window,
+    );
     let window = match window {
         Ok(window) => window,
         Err(violation) => return answer(refusal(violation.condition())),

@@ -97,7 +97,7 @@ struct Attached {
 
 impl Attached {
     fn new(front: Front, mut driver: Driver, open: OpenRequest, seat: Seat) -> Self {
-        driver.on_open(Instant::now(), &open);
+        driver.on_open(crate::clock::now(), &open);
         Self {
             front,
             driver,
@@ -116,7 +116,7 @@ impl Attached {
         cx: &mut Context<'_>,
         stopping: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<()> {
-        let now = Instant::now();
+        let now = crate::clock::now();
         if !self.driver.is_closing() && stopping.poll(cx).is_ready() {
             self.driver
                 .end(now, StreamFault::Shutdown, EndReason::Shutdown);

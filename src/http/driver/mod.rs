@@ -64,7 +64,7 @@ impl Driver {
     pub fn new(rooms: Rooms, connection: Arc<Connection>, framing: Framing) -> Self {
         let offer = rooms.backend.offer(&connection);
         let stream = Stream::new(
-            Instant::now(),
+            crate::clock::now(),
             framing,
             offer,
             rooms.options.clone(),
@@ -384,7 +384,7 @@ impl Driver {
 
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
     pub async fn finish(mut self) {
-        let now = Instant::now();
+        let now = crate::clock::now();
         if !matches!(self.pending, Some(Pending::Sasl(_)) | None) {
             let answer = std::future::poll_fn(|cx| match &mut self.pending {
                 Some(pending) => pending.poll(cx).map(Some),

@@ -49,7 +49,7 @@ impl Sent {
             newer.for_each(|known| known.copies.arrive());
             found
         });
-        let mut stanza = Outbound::new(text, kind, SystemTime::now());
+        let mut stanza = Outbound::new(text, kind, crate::clock::time_of_day());
         match (found, self.stanzas.front()) {
             (Some(found), _) => (stanza.at, stanza.copies) = (found.at, found.copies),
             (None, Some(oldest)) => stanza.at = oldest.at,

@@ -48,7 +48,7 @@ pub fn run<IO>(
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
-    let now = Instant::now();
+    let now = crate::clock::now();
     let connection = Connection {
         socket: Socket::new(io, early, driver.max_frame_bytes()),
         driver,
@@ -115,7 +115,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         cx: &mut Context<'_>,
         stopping: Pin<&mut impl Future<Output = ()>>,
     ) -> Poll<End> {
-        let now = Instant::now();
+        let now = crate::clock::now();
         if self.closing.is_none() && !self.driver.is_closing() && stopping.poll(cx).is_ready() {
             self.driver
                 .end(now, StreamFault::Shutdown, EndReason::Shutdown);

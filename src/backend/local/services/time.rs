@@ -3,7 +3,6 @@
 use super::{Answer, Entity, Local, Payload, Request, Service};
 use crate::stanza::stamp;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 const NS: &str = "urn:xmpp:time";
 
@@ -21,7 +20,7 @@ impl Service for Time {
     }
 
     fn answer(&self, _local: &Arc<Local>, _request: &Request) -> Answer {
-        let utc = stamp(SystemTime::now());
+        let utc = stamp(crate::clock::time_of_day());
         Answer::Now(Ok(format!(
             "<time xmlns='{NS}'><tzo>+00:00</tzo><utc>{utc}</utc></time>"
         )))
