@@ -36,7 +36,7 @@ mod tests {
     use crate::sessions::{Bind, Ending, Session, Sessions, SessionsOptions};
     use crate::stanza::address::{BareJid, FullJid};
     use crate::stanza::{ByteString, Stanza, StanzaError};
-    use crate::stream::Sm;
+    use crate::stream::{Outbound, Sm};
     use std::sync::Arc;
     use tokio::sync::Notify;
 
@@ -80,6 +80,14 @@ mod tests {
 
         fn route(&self, _: &Arc<Session>, _: Stanza) -> Routed {
             unreachable!("nobody sends")
+        }
+
+        fn restore(&self, _: Arc<Session>) -> BoxFuture<()> {
+            unreachable!("nobody was here before")
+        }
+
+        fn place_stray(&self, _: Outbound) -> BoxFuture<()> {
+            unreachable!("nothing was here before")
         }
 
         fn ended(&self, ending: Ending) -> BoxFuture<()> {

@@ -8,6 +8,7 @@
 //! two accounts on the hot path but the read side of a shard.
 
 mod mailbox;
+mod recording;
 mod registry;
 mod session;
 mod tombstones;
@@ -16,5 +17,7 @@ mod tombstones;
 mod tests;
 
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
+pub use recording::Reunion;
+pub(crate) use recording::saved;
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
 pub use session::{EndReason, Ending, Presence, Session, SessionId};

@@ -1,9 +1,11 @@
 //! The registry: sessions by account, by full address and by id; hibernation and resumption.
 
 use super::mailbox::{Amount, Bounds, Command};
+use super::recording::{self, Reunion};
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
 use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
+use crate::store::journal::{Journal, Record, SavedSession};
 use crate::stream::Sm;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -50,6 +52,7 @@ pub struct Sessions {
     by_id: Shards<SessionId, Arc<Session>>,
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
+    journal: Option<Arc<Journal>>,
 }
 
 /// What came of asking for a resource.
@@ -83,7 +86,13 @@ pub struct ClaimError {
 impl Sessions {
     /// An empty registry.
     pub fn new(options: SessionsOptions) -> Self {
+        Self::with_journal(options, None)
+    }
+
+    /// An empty registry that records what happens to its sessions, as it happens.
+    pub fn with_journal(options: SessionsOptions, journal: Option<Arc<Journal>>) -> Self {
         Self {
+            journal,
             options: arc_swap::ArcSwap::from_pointee(options),
             hasher: RandomState::new(),
             by_account: (0..SHARDS).map(|_| Shard::default()).collect(),
@@ -153,6 +162,7 @@ impl Sessions {
     pub fn bind(&self, jid: FullJid) -> Bind {
         let options = self.options.load();
         let account: Box<str> = account_of(&jid).into();
+        let _unit = self.journal.as_ref().map(|journal| journal.unit());
         let mut shard = write(self.account_shard(&account));
         let sessions = shard.entry(account).or_default();
         if let Some(holder) = sessions.iter().find(|session| *session.jid() == jid) {
@@ -165,7 +175,12 @@ impl Sessions {
             SessionId::random(),
             jid,
             attached_bounds(&options),
+            self.journal.clone(),
         ));
+        session.record(|id| Record::Bound {
+            session: id,
+            jid: session.jid().clone(),
+        });
         sessions.push(session.clone());
         write(self.id_shard(session.id())).insert(session.id(), session.clone());
         Bind::Bound(session)
@@ -242,6 +257,14 @@ impl Sessions {
     /// Returns the sessions that must end for it, because the account hibernates too many: the
     /// oldest go first.
     pub fn hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) -> Vec<Ending> {
+        self.let_hibernate(session, sm, now);
+        let mut endings: Vec<_> = self.obey_late_order(session).into_iter().collect();
+        let most = self.options.load().max_hibernating_per_user;
+        endings.extend(self.end_surplus(session.account(), most));
+        endings
+    }
+
+    fn let_hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
         // Nobody empties it, so nobody is made to wait for it.
@@ -267,9 +290,6 @@ impl Sessions {
             };
         }
         session.let_go.notify_waiters();
-        let mut endings: Vec<_> = self.obey_late_order(session).into_iter().collect();
-        endings.extend(self.end_surplus(session.account(), options.max_hibernating_per_user));
-        endings
     }
 
     fn end_surplus(&self, account: &BareJid, most: usize) -> Vec<Ending> {
@@ -345,6 +365,7 @@ impl Sessions {
     /// is returned for the backend, which calls [`Sessions::remove`] when it has dealt with it.
     pub fn close(&self, session: &Arc<Session>, sm: Option<Box<Sm>>, reason: EndReason) -> Ending {
         *session.carrier() = Carrier::Ended;
+        session.record(|session| Record::Ended { session });
         let waiting = session.mailbox().close();
         let mut leftovers = Vec::with_capacity(waiting.len());
         if let Some(sm) = sm {
@@ -362,6 +383,7 @@ impl Sessions {
 
     /// Forgets a session whose ending the backend has dealt with; its resource is free.
     pub fn remove(&self, session: &Session) {
+        session.record(|session| Record::Gone { session });
         write(self.id_shard(session.id())).remove(&session.id());
         let account = session.account().as_str();
         let mut shard = write(self.account_shard(account));
@@ -385,6 +407,59 @@ impl Sessions {
             }
             let_go.await;
         }
+    }
+
+    /// What happens to sessions is recorded here, if it is.
+    pub fn journal(&self) -> Option<&Arc<Journal>> {
+        self.journal.as_ref()
+    }
+
+    /// Brings a session of the last process back. It hibernates, with all its time to be resumed;
+    /// one that nobody can come back for is due at once ([`Sessions::expire`]), so that what it
+    /// holds finds its place.
+    ///
+    /// For a registry that nobody uses yet. The backend is told by the caller.
+    pub fn restore(&self, saved: SavedSession, reunion: &Reunion, now: Instant) -> Arc<Session> {
+        let resumable = recording::is_resumable(&saved);
+        let id = SessionId::from_bits(saved.id);
+        let journal = self.journal.clone();
+        let bounds = attached_bounds(&self.options.load());
+        let session = Arc::new(Session::new(id, saved.jid, bounds, journal));
+        let last = saved.stanzas.last().map_or(0, |stanza| stanza.number);
+        session.mailbox().continue_after(last);
+        let stanzas = saved.stanzas.into_iter();
+        let stanzas = stanzas.map(|stanza| reunion.outbound(stanza)).collect();
+        let mut sm = saved.sm.unwrap_or_default();
+        if !resumable {
+            sm.resume_seconds = None;
+        }
+        {
+            let _unit = session.unit();
+            session.restore_state(saved.state);
+        }
+        session.line().set_handled(sm.handled);
+        let sm = Box::new(recording::restored_sm(sm, stanzas));
+        write(self.account_shard(session.account().as_str()))
+            .entry(session.account().as_str().into())
+            .or_default()
+            .push(session.clone());
+        write(self.id_shard(id)).insert(id, session.clone());
+        self.let_hibernate(&session, sm, now);
+        session
+    }
+
+    /// All sessions that hibernate, as records: what a stopping server hands to the store.
+    ///
+    /// For a registry that nobody uses any more.
+    pub fn to_records(&self) -> Vec<Record> {
+        let mut numbers = 0;
+        let mut records = Vec::new();
+        for session in self.all() {
+            if let Carrier::Hibernating { sm, .. } = &*session.carrier() {
+                records.extend(session.to_records(sm, &mut numbers));
+            }
+        }
+        records
     }
 
     /// Ends the sessions that hibernated long enough. Call it about once a second.

@@ -62,6 +62,17 @@ pub struct Sm {
     first_h: u32,
     /// How long the session may hibernate; `None`: not resumable.
     resume: Option<std::time::Duration>,
+    /// What the client has acknowledged since it was last asked after.
+    arrived: Option<Arrived>,
+}
+
+/// Stanzas that the client has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// [`Outbound::number`] of the last of them.
+    pub through: u64,
+    /// Whether one of them may have copies elsewhere.
+    pub has_copies: bool,
 }
 
 impl Sm {
@@ -78,7 +89,30 @@ impl Sm {
             requested_at: None,
             first_h,
             resume,
+            arrived: None,
         }
+    }
+
+    /// Stream management that outlived the process. Which of the stanzas the client has, it says
+    /// when it resumes; so all of them count as sent.
+    pub fn restored(
+        handled: u32,
+        acked: u32,
+        resume: Option<std::time::Duration>,
+        stanzas: impl IntoIterator<Item = Outbound>,
+    ) -> Self {
+        let mut sm = Self::new(handled, resume);
+        sm.unacked = UnackedQueue::new(acked);
+        for stanza in stanzas {
+            sm.unacked_bytes += stanza.text.len();
+            sm.unacked.push(stanza);
+        }
+        sm
+    }
+
+    /// What the client has acknowledged since this was last called.
+    pub fn take_arrived(&mut self) -> Option<Arrived> {
+        self.arrived.take()
     }
 
     /// How many stanzas of the client are handled, modulo 2^32: the `h` we send.
@@ -92,7 +126,7 @@ impl Sm {
     }
 
     /// How many stanzas the client has acknowledged, modulo 2^32.
-    pub(super) fn acked(&self) -> u32 {
+    pub fn acked(&self) -> u32 {
         // The bound of the queue is far below 2^32, so the cast loses nothing.
         self.sent().wrapping_sub(self.unacked.len() as u32)
     }
@@ -224,10 +258,15 @@ impl Sm {
     }
 
     fn forget_handled(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
-        let bytes = &mut self.unacked_bytes;
+        let (bytes, arrived) = (&mut self.unacked_bytes, &mut self.arrived);
         self.unacked.on_ack_answer(h, |stanza| {
             *bytes -= stanza.text.len();
             stanza.copies.arrive();
+            let had_copies = arrived.is_some_and(|arrived| arrived.has_copies);
+            *arrived = Some(Arrived {
+                through: stanza.number,
+                has_copies: had_copies || stanza.copies.are_some(),
+            });
         })?;
         Ok(())
     }

@@ -20,8 +20,10 @@ mod messages;
 mod notices;
 mod offline;
 mod options;
+mod place;
 mod presence;
 mod register;
+mod restoring;
 mod roster;
 mod routing;
 mod sasl;
@@ -44,6 +46,7 @@ use crate::sessions::{Ending, Session, Sessions};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Stanza, StanzaError};
 use crate::store::Store;
+use crate::stream::Outbound;
 use account::Accounts;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -187,6 +190,14 @@ impl Backend for Local {
 
     fn route(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
         self.route_stanza(session, stanza)
+    }
+
+    fn restore(&self, session: Arc<Session>) -> BoxFuture<()> {
+        self.restore_session(session)
+    }
+
+    fn place_stray(&self, stray: Outbound) -> BoxFuture<()> {
+        self.place_restored_stray(stray)
     }
 
     fn ended(&self, ending: Ending) -> BoxFuture<()> {

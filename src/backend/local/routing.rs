@@ -77,7 +77,7 @@ impl Local {
     ) -> Routed {
         if let (Kind::Presence(kind), Some(to), Some(state)) =
             (stanza.kind, &stanza.to, State::of(session))
-            && !self.note_directed(state, to, kind)
+            && !super::presence::note_directed(session, state, to, kind)
         {
             return self.refuse(session, &stanza, Condition::ResourceConstraint);
         }

@@ -35,7 +35,7 @@ fn message(text: &str, at_microseconds: u64) -> OfflineMessage {
 
 async fn keep(store: &Sqlite, message: OfflineMessage, limit: usize) -> Kept {
     store
-        .keep_offline(&bare("romeo"), message, limit)
+        .keep_offline(&bare("romeo"), message, limit, Vec::new())
         .await
         .unwrap()
         .await
@@ -203,7 +203,7 @@ async fn a_message_is_kept_once_and_only_up_to_the_limit() {
     assert_eq!(keep(&store, message("c", 1), 2).await, Kept::Full);
     assert_eq!(store.offline(&bare("romeo"), 10).await.unwrap().len(), 2);
     let nobody = store
-        .keep_offline(&bare("nobody"), message("a", 1), 2)
+        .keep_offline(&bare("nobody"), message("a", 1), 2, Vec::new())
         .await
         .unwrap();
     assert_eq!(nobody.await.unwrap(), Kept::NoAccount);
@@ -218,7 +218,7 @@ async fn what_was_handed_over_survives_a_clean_stop() {
         let message = message("a", at);
         handed_over.push(
             store
-                .keep_offline(&bare("romeo"), message, 10_000)
+                .keep_offline(&bare("romeo"), message, 10_000, Vec::new())
                 .await
                 .unwrap(),
         );
@@ -263,7 +263,7 @@ async fn a_service_brings_tables_of_its_own() {
     };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stanzad.sqlite");
-    let store = Sqlite::open_with(&path, &[NOTES]).unwrap();
+    let store = Sqlite::open_with(&path, &[NOTES], Journaling::Off).unwrap();
     let insert = "INSERT INTO note (text) VALUES ('a')";
     store
         .write(move |connection| Ok(connection.execute(insert, [])?))
