@@ -9,6 +9,7 @@
 
 mod mailbox;
 mod registry;
+mod repeats;
 mod session;
 mod tombstones;
 

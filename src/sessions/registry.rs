@@ -1,6 +1,7 @@
 //! The registry: sessions by account, by full address and by id; hibernation and resumption.
 
 use super::mailbox::{Amount, Bounds, Command};
+use super::repeats::EndedMessages;
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
 use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
@@ -23,6 +24,8 @@ pub struct SessionsOptions {
     pub max_unacked: usize,
     /// `sm.max_hibernating_per_user`
     pub max_hibernating_per_user: usize,
+    /// `sm.repeat_window`: how many messages a session remembers; 0: none are.
+    pub repeat_window: usize,
 }
 
 /// The hard bound of a mailbox is so many times its soft one: senders are slowed at the soft
@@ -50,6 +53,7 @@ pub struct Sessions {
     by_id: Shards<SessionId, Arc<Session>>,
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
+    pub(super) ended_messages: Mutex<EndedMessages>,
 }
 
 /// What came of asking for a resource.
@@ -90,12 +94,17 @@ impl Sessions {
             by_id: (0..SHARDS).map(|_| Shard::default()).collect(),
             expiries: Mutex::default(),
             tombstones: Mutex::default(),
+            ended_messages: Mutex::default(),
         }
     }
 
     /// Other bounds from now on; mailboxes take them up when their session next changes hands.
     pub fn set_options(&self, options: SessionsOptions) {
         self.options.store(Arc::new(options));
+    }
+
+    pub(super) fn repeat_window(&self) -> usize {
+        self.options.load().repeat_window
     }
 
     /// The open sessions of an account, in the order in which they were bound.
@@ -161,10 +170,12 @@ impl Sessions {
         if sessions.len() >= options.sessions_per_user {
             return Bind::TooMany(oldest_hibernating(sessions).cloned());
         }
+        let repeats = self.repeats(&jid.to_bare(), sessions.first());
         let session = Arc::new(Session::new(
             SessionId::random(),
             jid,
             attached_bounds(&options),
+            repeats,
         ));
         sessions.push(session.clone());
         write(self.id_shard(session.id())).insert(session.id(), session.clone());
@@ -222,6 +233,7 @@ impl Sessions {
         match std::mem::replace(&mut *carrier, Carrier::Attached) {
             Carrier::Hibernating { sm, until, .. } => {
                 lock(&self.expiries).remove(&(until, session.id()));
+                session.withdraw_messages();
                 session
                     .mailbox()
                     .set_bounds(attached_bounds(&self.options.load()));
@@ -265,6 +277,7 @@ impl Sessions {
                 until,
                 since: now,
             };
+            session.expose_messages();
         }
         session.let_go.notify_waiters();
         let mut endings: Vec<_> = self.obey_late_order(session).into_iter().collect();
@@ -345,6 +358,7 @@ impl Sessions {
     /// is returned for the backend, which calls [`Sessions::remove`] when it has dealt with it.
     pub fn close(&self, session: &Arc<Session>, sm: Option<Box<Sm>>, reason: EndReason) -> Ending {
         *session.carrier() = Carrier::Ended;
+        self.keep_messages(session, reason, crate::clock::now());
         let waiting = session.mailbox().close();
         let mut leftovers = Vec::with_capacity(waiting.len());
         if let Some(sm) = sm {
@@ -389,6 +403,7 @@ impl Sessions {
 
     /// Ends the sessions that hibernated long enough. Call it about once a second.
     pub fn expire(&self, now: Instant) -> Vec<Ending> {
+        lock(&self.ended_messages).expire(now);
         let due: Vec<SessionId> = {
             let expiries = lock(&self.expiries);
             expiries

@@ -1,6 +1,7 @@
 //! One session.
 
 use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
+use super::repeats::Repeats;
 use crate::stanza::ByteString;
 use crate::stanza::address::{BareJid, FullJid};
 use crate::stream::{Outbound, Sm};
@@ -106,11 +107,12 @@ pub struct Session {
     carbons: AtomicBool,
     interested: AtomicBool,
     inactive: AtomicBool,
+    pub(super) repeats: Repeats,
     data: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, jid: FullJid, bounds: Bounds) -> Self {
+    pub(super) fn new(id: SessionId, jid: FullJid, bounds: Bounds, repeats: Repeats) -> Self {
         Self {
             id,
             account: jid.to_bare(),
@@ -122,6 +124,7 @@ impl Session {
             carbons: AtomicBool::new(false),
             interested: AtomicBool::new(false),
             inactive: AtomicBool::new(false),
+            repeats,
             data: OnceLock::new(),
         }
     }

@@ -22,6 +22,7 @@ mod offline;
 mod options;
 mod presence;
 mod register;
+mod repeats;
 mod roster;
 mod routing;
 mod sasl;
@@ -42,7 +43,7 @@ use super::{Backend, BoxFuture, Connection, Routed, SaslExchange};
 use crate::auth::{Mechanism, Offer, Realm, Secret, Throttle, ThrottleLimits};
 use crate::sessions::{Ending, Session, Sessions};
 use crate::stanza::address::BareJid;
-use crate::stanza::{ByteString, Stanza, StanzaError};
+use crate::stanza::{ByteString, Fingerprints, Stanza, StanzaError};
 use crate::store::Store;
 use account::Accounts;
 use arc_swap::ArcSwap;
@@ -57,6 +58,7 @@ pub struct Local {
     options: ArcSwap<LocalOptions>,
     realms: ArcSwap<Vec<Arc<Realm>>>,
     secret: Secret,
+    fingerprints: Fingerprints,
     sessions: Arc<Sessions>,
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
@@ -84,6 +86,7 @@ impl Local {
         services: Vec<Box<dyn Service>>,
     ) -> Result<Arc<Self>, OptionsError> {
         let realms = sasl::realms(&options, &secret)?;
+        let fingerprints = Fingerprints::new(&secret.key("fingerprints of messages"));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let services = services::core().into_iter().chain(services).collect();
         Ok(Arc::new_cyclic(|me| Self {
@@ -91,6 +94,7 @@ impl Local {
             options: ArcSwap::from_pointee(options),
             realms: ArcSwap::from_pointee(realms),
             secret,
+            fingerprints,
             sessions,
             store,
             accounts: Arc::default(),
