@@ -59,7 +59,7 @@ section! {
         /// of the first copy and comes from a session of the same account that was bound after
         /// that; it counts as handled. Sessions that ended are remembered for an hour. 0 delivers
         /// all copies.
-        repeat_window: usize = 128, count(0..=10_000, "messages"), Live;
+        repeat_window: usize = 128, count(0..=1_000, "messages"), Live;
 
         /// What sessions are to outlive: "memory" no more than a lost link, "restart" a clean stop of
         /// the server, "always" also its sudden end. In this version each of the three keeps sessions
