@@ -25,9 +25,11 @@ pub(super) async fn end_hibernating(rooms: &Rooms) {
 /// Hands the sessions that hibernate to the store. A journal has them there already.
 pub(super) async fn save_sessions(rooms: &Rooms, store: &Arc<dyn Store>) -> Result<(), StoreError> {
     let sessions = rooms.sessions.hibernating();
-    if store.journal().is_none() {
-        store.record(rooms.sessions.to_records()).await?;
-    }
+    let records = match store.journal() {
+        None => rooms.sessions.to_records(),
+        Some(_) => rooms.sessions.recent_records(),
+    };
+    store.record(records).await?;
     tracing::info!(sessions, "sessions wait for the next process");
     Ok(())
 }

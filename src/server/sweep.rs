@@ -109,6 +109,7 @@ mod tests {
             send_queue_bytes: 1000,
             max_unacked: 1,
             max_hibernating_per_user: 1,
+            repeat_window: 128,
         }));
         for jid in jids {
             let Bind::Bound(session) = sessions.bind(FullJid::new(jid).unwrap()) else {

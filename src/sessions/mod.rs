@@ -10,6 +10,7 @@
 mod mailbox;
 mod recording;
 mod registry;
+mod repeats;
 mod session;
 mod tombstones;
 

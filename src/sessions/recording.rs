@@ -139,6 +139,13 @@ impl Session {
         self.set_notes(state.notes);
     }
 
+    pub(super) fn recent_record(&self) -> Record {
+        Record::Recent {
+            session: self.id().to_bits(),
+            fingerprints: self.recent(),
+        }
+    }
+
     /// All of a session that hibernates with this stream management, as records.
     pub(super) fn to_records(&self, sm: &Sm, numbers: &mut u64) -> Vec<Record> {
         let session = self.id().to_bits();
@@ -159,6 +166,7 @@ impl Session {
                 session,
                 state: Box::new(self.saved_state()),
             },
+            self.recent_record(),
         ];
         let mut waiting = Vec::new();
         self.mailbox().look(|stanza| waiting.push(stanza.clone()));

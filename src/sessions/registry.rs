@@ -2,6 +2,7 @@
 
 use super::mailbox::{Amount, Bounds, Command};
 use super::recording::{self, Reunion};
+use super::repeats::EndedMessages;
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
 use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
@@ -25,6 +26,8 @@ pub struct SessionsOptions {
     pub max_unacked: usize,
     /// `sm.max_hibernating_per_user`
     pub max_hibernating_per_user: usize,
+    /// `sm.repeat_window`: how many messages a session remembers; 0: none are.
+    pub repeat_window: usize,
 }
 
 /// The hard bound of a mailbox is so many times its soft one: senders are slowed at the soft
@@ -53,6 +56,7 @@ pub struct Sessions {
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
     journal: Option<Arc<Journal>>,
+    pub(super) ended_messages: Mutex<EndedMessages>,
 }
 
 /// What came of asking for a resource.
@@ -99,12 +103,17 @@ impl Sessions {
             by_id: (0..SHARDS).map(|_| Shard::default()).collect(),
             expiries: Mutex::default(),
             tombstones: Mutex::default(),
+            ended_messages: Mutex::default(),
         }
     }
 
     /// Other bounds from now on; mailboxes take them up when their session next changes hands.
     pub fn set_options(&self, options: SessionsOptions) {
         self.options.store(Arc::new(options));
+    }
+
+    pub(super) fn repeat_window(&self) -> usize {
+        self.options.load().repeat_window
     }
 
     /// The open sessions of an account, in the order in which they were bound.
@@ -171,11 +180,13 @@ impl Sessions {
         if sessions.len() >= options.sessions_per_user {
             return Bind::TooMany(oldest_hibernating(sessions).cloned());
         }
+        let repeats = self.repeats(&jid.to_bare(), sessions.first());
         let session = Arc::new(Session::new(
             SessionId::random(),
             jid,
             attached_bounds(&options),
             self.journal.clone(),
+            repeats,
         ));
         session.record(|id| Record::Bound {
             session: id,
@@ -237,6 +248,7 @@ impl Sessions {
         match std::mem::replace(&mut *carrier, Carrier::Attached) {
             Carrier::Hibernating { sm, until, .. } => {
                 lock(&self.expiries).remove(&(until, session.id()));
+                session.withdraw_messages();
                 session
                     .mailbox()
                     .set_bounds(attached_bounds(&self.options.load()));
@@ -288,6 +300,7 @@ impl Sessions {
                 until,
                 since: now,
             };
+            session.expose_messages();
         }
         session.let_go.notify_waiters();
     }
@@ -366,6 +379,7 @@ impl Sessions {
     pub fn close(&self, session: &Arc<Session>, sm: Option<Box<Sm>>, reason: EndReason) -> Ending {
         *session.carrier() = Carrier::Ended;
         session.record(|session| Record::Ended { session });
+        self.keep_messages(session, reason, crate::clock::now());
         let waiting = session.mailbox().close();
         let mut leftovers = Vec::with_capacity(waiting.len());
         if let Some(sm) = sm {
@@ -424,7 +438,10 @@ impl Sessions {
         let id = SessionId::from_bits(saved.id);
         let journal = self.journal.clone();
         let bounds = attached_bounds(&self.options.load());
-        let session = Arc::new(Session::new(id, saved.jid, bounds, journal));
+        let account = saved.jid.to_bare();
+        let siblings = self.of_account(account.as_str());
+        let repeats = self.repeats(&account, siblings.first());
+        let session = Arc::new(Session::new(id, saved.jid, bounds, journal, repeats));
         let last = saved.stanzas.last().map_or(0, |stanza| stanza.number);
         session.mailbox().continue_after(last);
         let stanzas = saved.stanzas.into_iter();
@@ -438,6 +455,7 @@ impl Sessions {
             session.restore_state(saved.state);
         }
         session.line().set_handled(sm.handled);
+        session.restore_recent(saved.recent);
         let sm = Box::new(recording::restored_sm(sm, stanzas));
         write(self.account_shard(session.account().as_str()))
             .entry(session.account().as_str().into())
@@ -462,8 +480,19 @@ impl Sessions {
         records
     }
 
+    /// What a journal is not told as it happens: which messages of each session are not taken a
+    /// second time.
+    pub fn recent_records(&self) -> Vec<Record> {
+        let sessions = self.all();
+        sessions
+            .iter()
+            .map(|session| session.recent_record())
+            .collect()
+    }
+
     /// Ends the sessions that hibernated long enough. Call it about once a second.
     pub fn expire(&self, now: Instant) -> Vec<Ending> {
+        lock(&self.ended_messages).expire(now);
         let due: Vec<SessionId> = {
             let expiries = lock(&self.expiries);
             expiries

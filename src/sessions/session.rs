@@ -2,6 +2,7 @@
 
 use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
 use super::recording::Line;
+use super::repeats::Repeats;
 use crate::stanza::ByteString;
 use crate::stanza::address::{BareJid, FullJid};
 use crate::store::journal::{Journal, Record};
@@ -110,6 +111,7 @@ pub struct Session {
     interested: AtomicBool,
     inactive: AtomicBool,
     notes: Mutex<String>,
+    pub(super) repeats: Repeats,
     data: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -119,6 +121,7 @@ impl Session {
         jid: FullJid,
         bounds: Bounds,
         journal: Option<Arc<Journal>>,
+        repeats: Repeats,
     ) -> Self {
         Self {
             id,
@@ -133,6 +136,7 @@ impl Session {
             interested: AtomicBool::new(false),
             inactive: AtomicBool::new(false),
             notes: Mutex::default(),
+            repeats,
             data: OnceLock::new(),
         }
     }

@@ -54,6 +54,7 @@ impl World {
             send_queue_bytes: 4 * 1024 * 1024,
             max_unacked: 1000,
             max_hibernating_per_user: 8,
+            repeat_window: 128,
         }));
         let mut local = LocalOptions::for_host(DOMAIN);
         local.anonymous = true;

@@ -111,6 +111,7 @@ impl Local {
         stanza: &Stanza,
         error: impl Into<StanzaError>,
     ) -> Routed {
+        self.forget_refused(session, stanza);
         match error_reply(stanza, &error.into()) {
             Some(text) => self.answer(session, text, error_kind(stanza.kind)),
             None => Routed::Done,

@@ -23,6 +23,7 @@ mod options;
 mod place;
 mod presence;
 mod register;
+mod repeats;
 mod restoring;
 mod roster;
 mod routing;
@@ -44,7 +45,7 @@ use super::{Backend, BoxFuture, Connection, Routed, SaslExchange};
 use crate::auth::{Mechanism, Offer, Realm, Secret, Throttle, ThrottleLimits};
 use crate::sessions::{Ending, Session, Sessions};
 use crate::stanza::address::BareJid;
-use crate::stanza::{ByteString, Stanza, StanzaError};
+use crate::stanza::{ByteString, Fingerprints, Stanza, StanzaError};
 use crate::store::Store;
 use crate::stream::Outbound;
 use account::Accounts;
@@ -60,6 +61,7 @@ pub struct Local {
     options: ArcSwap<LocalOptions>,
     realms: ArcSwap<Vec<Arc<Realm>>>,
     secret: Secret,
+    fingerprints: Fingerprints,
     sessions: Arc<Sessions>,
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
@@ -87,6 +89,7 @@ impl Local {
         services: Vec<Box<dyn Service>>,
     ) -> Result<Arc<Self>, OptionsError> {
         let realms = sasl::realms(&options, &secret)?;
+        let fingerprints = Fingerprints::new(&secret.key("fingerprints of messages"));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let services = services::core().into_iter().chain(services).collect();
         Ok(Arc::new_cyclic(|me| Self {
@@ -94,6 +97,7 @@ impl Local {
             options: ArcSwap::from_pointee(options),
             realms: ArcSwap::from_pointee(realms),
             secret,
+            fingerprints,
             sessions,
             store,
             accounts: Arc::default(),

@@ -192,6 +192,7 @@ impl Local {
 
     /// Tells the session that sent a stanza that it did not arrive, if that is still here.
     pub(super) fn bounce(&self, stanza: &Stanza, condition: Condition) {
+        self.forget_bounced(stanza);
         let Some(sender) = self.sessions.at(&stanza.from) else {
             return;
         };

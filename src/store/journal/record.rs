@@ -55,6 +55,13 @@ pub enum Record {
         /// The whole of it.
         state: Box<SavedState>,
     },
+    /// Its client's last messages have these fingerprints, oldest first.
+    Recent {
+        /// Which session.
+        session: u128,
+        /// Of messages that are not taken a second time.
+        fingerprints: Vec<u64>,
+    },
     /// It is over; what it held is being placed elsewhere.
     Ended {
         /// Which session.
@@ -108,6 +115,8 @@ pub struct SavedSession {
     pub ended: bool,
     /// What else it owns.
     pub state: SavedState,
+    /// Fingerprints of its client's last messages, oldest first.
+    pub recent: Vec<u64>,
     /// What its client has not acknowledged, oldest first.
     pub stanzas: Vec<SavedStanza>,
 }

@@ -1,5 +1,5 @@
 -- Sessions that outlive the process. id: 16 bytes, big-endian. Counters are modulo 2^32.
--- resume_seconds: NULL for one that cannot be resumed.
+-- resume_seconds: NULL for one that cannot be resumed. recent: 8 bytes a message, big-endian.
 CREATE TABLE session (
     id             BLOB PRIMARY KEY,
     jid            TEXT NOT NULL,
@@ -14,7 +14,8 @@ CREATE TABLE session (
     carbons        INTEGER NOT NULL DEFAULT 0,
     interested     INTEGER NOT NULL DEFAULT 0,
     inactive       INTEGER NOT NULL DEFAULT 0,
-    notes          TEXT NOT NULL DEFAULT ''
+    notes          TEXT NOT NULL DEFAULT '',
+    recent         BLOB NOT NULL DEFAULT x''
 ) STRICT, WITHOUT ROWID;
 
 -- What their clients have not acknowledged. session: 16 zero bytes for stanzas without a place.

@@ -42,6 +42,17 @@ fn apply_one(connection: &Connection, record: &Record) -> Result<(), StoreError>
             run(connection, sql, (key(*session), h))
         }
         Record::State { session, state } => keep_state(connection, *session, state),
+        Record::Recent {
+            session,
+            fingerprints,
+        } => {
+            let bytes: Vec<u8> = fingerprints
+                .iter()
+                .flat_map(|one| one.to_be_bytes())
+                .collect();
+            let sql = "UPDATE session SET recent = ?2 WHERE id = ?1";
+            run(connection, sql, (key(*session), bytes))
+        }
         Record::Ended { session } => {
             let sql = "UPDATE session SET ended = 1 WHERE id = ?1";
             run(connection, sql, [key(*session)])
@@ -125,7 +136,7 @@ fn keep_state(
 pub(super) fn load(connection: &Connection) -> Result<SavedSessions, StoreError> {
     let mut stanzas = load_stanzas(connection)?;
     let sql = "SELECT id, jid, managed, handled, acked, resume_seconds, ended, priority, presence,
-               presence_at, carbons, interested, inactive, notes FROM session ORDER BY id";
+               presence_at, carbons, interested, inactive, notes, recent FROM session ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, [u8; 16]>(0)?, session(row)?)))?;
     let mut saved = SavedSessions::default();
@@ -193,8 +204,17 @@ fn session(row: &Row<'_>) -> Result<Option<SavedSession>, rusqlite::Error> {
             inactive: row.get(12)?,
             notes: row.get(13)?,
         },
+        recent: fingerprints(&row.get::<_, Vec<u8>>(14)?),
         stanzas: Vec::new(),
     }))
+}
+
+fn fingerprints(bytes: &[u8]) -> Vec<u64> {
+    let (chunks, _) = bytes.as_chunks();
+    chunks
+        .iter()
+        .map(|chunk| u64::from_be_bytes(*chunk))
+        .collect()
 }
 
 fn stanza(row: &Row<'_>) -> Result<SavedStanza, rusqlite::Error> {
