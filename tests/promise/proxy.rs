@@ -142,9 +142,24 @@ enum Fate {
     At(Instant),
     /// With the next bytes in one direction, or without any at this time.
     Amid {
-        up: bool,
+        way: Way,
         at_latest: Instant,
     },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// To the server.
+    Up,
+    Down,
+}
+
+/// How the forwarding ends.
+enum End {
+    /// By one of the ends.
+    Closed,
+    /// The link is to be cut. `torn`: where bytes have got lost already.
+    Cut { torn: Option<Way> },
 }
 
 impl Link {
@@ -154,10 +169,16 @@ impl Link {
             return;
         };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
-        if !self.forward(&mut client, &mut server).await {
-            return; // an end has closed it
-        }
-        let cut = CUTS[self.dice.below(CUTS.len())];
+        let torn = match self.forward(&mut client, &mut server).await {
+            End::Closed => return,
+            End::Cut { torn } => torn,
+        };
+        // No network leaves a hole in what arrives: where bytes are missing, none may follow.
+        let cut = match (CUTS[self.dice.below(CUTS.len())], torn) {
+            (Cut::FreezeUp, Some(Way::Down)) => Cut::FreezeDown,
+            (Cut::FreezeDown, Some(Way::Up)) => Cut::FreezeUp,
+            (cut, _) => cut,
+        };
         let ignorance = self.dice.millis(FREEZE);
         match cut {
             Cut::Reset => {}
@@ -205,50 +226,50 @@ impl Link {
         is_left
     }
 
-    /// Forwards until the link is to be cut (true) or one end has closed it (false).
-    async fn forward(&mut self, client: &mut TcpStream, server: &mut TcpStream) -> bool {
+    /// Forwards until the link is to be cut or one end has closed it.
+    async fn forward(&mut self, client: &mut TcpStream, server: &mut TcpStream) -> End {
         let (mut from_client, mut from_server) = ([0; 4096], [0; 4096]);
         let mut fate = self.new_fate();
         loop {
-            let (is_up, read) = tokio::select! {
+            let (from, read) = tokio::select! {
                 changed = self.paces.changed() => {
                     fate = self.new_fate();
                     if changed.is_err() {
-                        return false; // the proxy is gone
+                        return End::Closed; // the proxy is gone
                     }
                     continue;
                 }
                 () = come(&fate) => {
                     fate = match fate {
                         Fate::At(_) => Fate::Amid {
-                            up: self.dice.one_in(2),
+                            way: if self.dice.one_in(2) { Way::Up } else { Way::Down },
                             at_latest: Instant::now() + WAIT_FOR_BYTES,
                         },
-                        _ if self.may_cut() => return true,
+                        _ if self.may_cut() => return End::Cut { torn: None },
                         _ => Fate::Open,
                     };
                     continue;
                 }
-                read = client.read(&mut from_client) => (true, read),
-                read = server.read(&mut from_server) => (false, read),
+                read = client.read(&mut from_client) => (Way::Up, read),
+                read = server.read(&mut from_server) => (Way::Down, read),
             };
             let count = read.unwrap_or(0);
-            let (bytes, to) = match is_up {
-                true => (&from_client[..count], &mut *server),
-                false => (&from_server[..count], &mut *client),
+            let (bytes, to) = match from {
+                Way::Up => (&from_client[..count], &mut *server),
+                Way::Down => (&from_server[..count], &mut *client),
             };
-            let is_amid = matches!(fate, Fate::Amid { up, .. } if up == is_up) && count > 0;
+            let is_amid = matches!(fate, Fate::Amid { way, .. } if way == from) && count > 0;
             if is_amid && self.may_cut() {
                 let some = &bytes[..self.dice.below(count + 1)];
                 let _ = timeout(WRITE_LIMIT, to.write_all(some)).await;
-                return true;
+                return End::Cut { torn: Some(from) };
             }
             if is_amid {
                 fate = Fate::Open;
             }
             let written = timeout(WRITE_LIMIT, to.write_all(bytes)).await;
             if count == 0 || !matches!(written, Ok(Ok(()))) {
-                return false;
+                return End::Closed;
             }
         }
     }

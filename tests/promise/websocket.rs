@@ -115,8 +115,11 @@ impl WsClient {
             return Ok(true);
         }
         if !answer.is("failed", SM) {
+            self.on_stream_error(&answer)?;
             return Err(broken("neither resumed nor failed"));
         }
+        let fault = format!("{} cannot resume: {answer}", self.person.jid);
+        self.person.ledger.fault(fault);
         self.forget_session();
         Ok(false)
     }
