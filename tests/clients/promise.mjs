@@ -18,11 +18,11 @@ import { CuttingProxy } from './proxy.mjs';
 const CUTS = 60;
 const TALK_MS = 40;
 const BACK_AFTER_MS = 50;
-const LIFE_MS = [200, 1200];
+const LIFE_MS = [50, 900];
 const FREEZE_MS = [0, 500];
 const DRAIN_MS = 40_000;
 /** A client that has not come back after so long is told to. */
-const GONE_MS = 4000;
+const GONE_MS = 6000;
 /** So long nothing may change before what is missing counts as lost. */
 const QUIET_MS = 5000;
 
@@ -63,6 +63,10 @@ console.error = (error, ...rest) => {
 
 class XmppJs {
   name = 'xmpp.js';
+  /** Why its logins are spared. */
+  spared =
+    'xmpp.js 0.14.0: a link that is cut amid SASL leaves a listener behind (@xmpp/events procedure()); the next challenge is ' +
+    'answered twice, once by the state of the dead link, which is not-authorized, and it stays so. Its logins are spared here.';
   witness = new Witness();
   said = [];
 
@@ -79,9 +83,8 @@ class XmppJs {
   }
 
   say(body) {
-    const { xmpp } = this.peer;
     // What it takes while stream management is on, it has promised to send again.
-    if (xmpp.status !== 'online' || !xmpp.streamManagement.enabled) return;
+    if (!this.isUsable()) return;
     this.said.push(body);
     this.peer.say(this.to, body).catch(() => {});
   }
@@ -90,8 +93,18 @@ class XmppJs {
     return this.peer.bodies();
   }
 
+  isUsable() {
+    return this.peer.xmpp.status === 'online' && this.peer.xmpp.streamManagement.enabled;
+  }
+
+  state() {
+    const { status, streamManagement: sm } = this.peer.xmpp;
+    const errors = this.peer.errors.slice(-3).map((error) => String(error?.stack ?? error).slice(0, 300));
+    const last = [...this.peer.sent.slice(-3), ...this.peer.received.slice(-3)].map((element) => element.toString().slice(0, 200));
+    return { status, enabled: sm.enabled, id: sm.id, queue: sm.outbound_q.length, errors, last };
+  }
+
   comeBack() {
-    uncaught['xmpp.js'].push('it does not come back by itself');
     this.peer.xmpp.reconnect.reconnect().catch(() => {});
   }
 
@@ -144,9 +157,11 @@ class StanzaJs {
     return uncaught['stanza.js'];
   }
 
-  /** Its automatic reconnection has stopped. */
+  isUsable() {
+    return this.#usable;
+  }
+
   comeBack() {
-    uncaught['stanza.js'].push('it does not come back by itself');
     this.client.connect();
   }
 
@@ -176,8 +191,9 @@ class StropheJs {
         setInterval(() => {
           if (status() === 'DISCONNECTED') connect(jid, password);
         }, back);
+        window.isUsable = () => status() === 'CONNECTED' && connection.connected;
         window.sayNow = (body) => {
-          if (status() !== 'CONNECTED' || !connection.connected) return false;
+          if (!isUsable()) return false;
           say(recipient, body);
           return true;
         };
@@ -200,6 +216,10 @@ class StropheJs {
     for (const { direction, text } of frames.splice(0)) this.witness[direction](text);
   }
 
+  isUsable() {
+    return this.page.page.evaluate(() => isUsable());
+  }
+
   comeBack() {} // the page sees to that
 
   errors() {
@@ -214,6 +234,10 @@ class StropheJs {
 /** A library behind a proxy of its own, and its partner. */
 class Row {
   cuts = 0;
+  /** How many links there had been at the last cut. */
+  acceptedAtCut = 0;
+  /** How often the client had to be told to come back. */
+  stuck = 0;
   talking = false;
 
   constructor(client, accounts, cuts) {
@@ -258,24 +282,35 @@ class Row {
     }
   }
 
+  /** Most cuts meet a client that is logged in, some meet one that is about to. */
   async #cut() {
-    let linkedAt = Date.now();
     while (this.cuts < this.wanted) {
+      if (this.client.spared || Math.random() < 0.8) await this.#backAgain();
       await sleep(between(LIFE_MS));
-      if (this.proxy.open === 0) {
-        if (Date.now() - linkedAt > GONE_MS) {
-          linkedAt = Date.now();
-          this.client.comeBack();
-        }
-        continue;
-      }
-      linkedAt = Date.now();
+      if (this.proxy.open === 0) continue;
       if (Math.random() < 0.5) {
         this.proxy.freeze();
         await sleep(between(FREEZE_MS));
       }
+      this.acceptedAtCut = this.proxy.accepted; // it takes a moment to notice
       this.proxy.cut();
       this.cuts += 1;
+    }
+  }
+
+  /** Waits until the client is logged in; one that does not come by itself is told to, which is noted. */
+  async #backAgain() {
+    const deadline = Date.now() + DRAIN_MS;
+    let patientUntil = Date.now() + GONE_MS;
+    while (this.proxy.accepted === this.acceptedAtCut || !(await this.client.isUsable())) {
+      if (Date.now() > deadline) throw new Error(`${this.client.name} does not log in any more`);
+      if (Date.now() > patientUntil) {
+        patientUntil = Date.now() + GONE_MS;
+        this.stuck += 1;
+        if (process.env.STANZAD_VERBOSE) console.log(this.client.name, 'is stuck:', this.client.state?.());
+        this.client.comeBack();
+      }
+      await sleep(50);
     }
   }
 
@@ -283,6 +318,7 @@ class Row {
     const deadline = Date.now() + DRAIN_MS;
     let [before, since] = [-1, Date.now()];
     while (Date.now() < deadline && Date.now() - since < QUIET_MS) {
+      await this.#backAgain();
       const heard = new Set(await this.client.heard()).size;
       const count = heard + new Set(this.partner.bodies()).size;
       if (count !== before) [before, since] = [count, Date.now()];
@@ -353,7 +389,7 @@ const rows = await Promise.all(
 );
 
 let failed = 0;
-const table = [['client', 'cuts', 'resumed', 'anew', 'sent', 'received', 'lost', 'doubled', 'out of order', 'by itself', 'errors', 'seconds']];
+const table = [['client', 'cuts', 'resumed', 'anew', 'sent', 'received', 'lost', 'doubled', 'out of order', 'by itself', 'stuck', 'errors', 'seconds']];
 const remarks = [];
 for (const row of rows) {
   const { client } = row;
@@ -362,7 +398,7 @@ for (const row of rows) {
   const sent = client.said.length + row.partnerSaid.length;
   const { resumed, boundAnew } = client.witness;
   const errors = client.errors();
-  table.push([client.name, row.cuts, resumed, boundAnew, sent, received, all.lost.length, all.doubled.length, all.mixed.length, count(own), errors.length, row.seconds.toFixed(1)]);
+  table.push([client.name, row.cuts, resumed, boundAnew, sent, received, all.lost.length, all.doubled.length, all.mixed.length, count(own), row.stuck, errors.length, row.seconds.toFixed(1)]);
   const ofServer = count(all) - count(own) + boundAnew;
   if (ofServer > 0) {
     failed += 1;
@@ -371,12 +407,13 @@ for (const row of rows) {
       if (rest.length) remarks.push(`${client.name}: ${what}: ${rest.slice(0, 12).join(', ')}`);
     }
   }
-  if (count(own) + errors.length > 0) {
+  if (count(own) + errors.length + row.stuck > 0) {
     remarks.push(`${client.name}, by itself: ${own.lost.length} lost, ${own.doubled.length} doubled, ${own.mixed.length} out of order`);
     remarks.push(...KNOWN[client.name].map((line) => `  ${line}`));
     for (const error of new Set(errors.map((stack) => stack.split('\n').slice(0, 2).join(' ').trim()))) remarks.push(`  error: ${error}`);
   }
 }
+for (const { client } of rows) if (client.spared) remarks.push(client.spared);
 for (const error of uncaught.other) remarks.push(`error: ${error}`);
 failed += uncaught.other.length > 0 ? 1 : 0;
 print(table);
