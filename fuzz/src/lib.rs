@@ -8,6 +8,8 @@
 pub mod bosh_body;
 pub mod http_upgrade;
 pub mod input;
+#[cfg(test)]
+mod replay;
 mod rxml_oracle;
 pub mod sasl;
 pub mod seeds;

@@ -28,7 +28,9 @@ fn frames() -> Vec<Vec<u8>> {
     let mut files: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     files.sort();
     let frames = files.iter().map(|file| fs::read(file).expect("a frame"));
-    frames.filter(|frame| frame.len() <= FRAME_MAX_BYTES).collect()
+    frames
+        .filter(|frame| frame.len() <= FRAME_MAX_BYTES)
+        .collect()
 }
 
 /// Each frame to a session, and sessions whose counters are about to wrap.

@@ -38,7 +38,9 @@ impl Answers {
     /// An answer was handed to a request.
     pub fn take(&mut self, token: RequestToken, rid: u64, text: &str) {
         let mut scanner = Scanner::default();
-        let frame = scanner.scan(text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
+        let frame = scanner
+            .scan(text)
+            .unwrap_or_else(|fault| panic!("{fault}: {text}"));
         assert!(frame.is("body", NS_HTTPBIND), "{text}");
         let kind = frame.attribute("type");
         let body = Element::parse(text).expect("scanned");
@@ -55,7 +57,10 @@ impl Answers {
             return assert!(frames.is_empty(), "frames in {text}");
         }
         let bytes: usize = frames.iter().map(|n| format!("<f n='{n}'/>").len()).sum();
-        assert!(frames.len() <= 1 || bytes <= self.max_bytes, "too long an answer: {text}");
+        assert!(
+            frames.len() <= 1 || bytes <= self.max_bytes,
+            "too long an answer: {text}"
+        );
         if let Some(before) = self.by_rid.get_mut(&rid) {
             assert_eq!(before.text, text, "another answer to the same rid");
             before.taken_by.insert(token);
@@ -93,7 +98,11 @@ impl Answers {
 
     /// The client says up to which `rid` it has every answer.
     pub fn acknowledge(&mut self, first_rid: u64) -> u64 {
-        let has = |rid: &u64| self.by_rid.get(rid).is_some_and(|it| !it.taken_by.is_empty());
+        let has = |rid: &u64| {
+            self.by_rid
+                .get(rid)
+                .is_some_and(|it| !it.taken_by.is_empty())
+        };
         let known = (first_rid..).take_while(has).last();
         self.acknowledged = known.unwrap_or(first_rid);
         self.acknowledged

@@ -173,7 +173,11 @@ impl Session {
     fn body(&mut self, rid: u64, token: RequestToken, input: &mut Input<'_>) -> Body {
         let flags = input.byte();
         let payload = (0..flags & 3).map(|i| format!("<p r='{rid}' i='{i}' t='{}'/>", token.0));
-        let rarely = if flags & 0x80 == 0 { 15 } else { flags >> 3 & 15 };
+        let rarely = if flags & 0x80 == 0 {
+            15
+        } else {
+            flags >> 3 & 15
+        };
         Body {
             rid,
             sid: Some("sid".into()),
@@ -226,7 +230,10 @@ impl Session {
             self.on_response(token, &response);
         }
         assert_eq!(self.window.is_over(), self.window.ended().is_some());
-        assert!(self.window.ended().is_none() || self.open.is_empty(), "left unanswered");
+        assert!(
+            self.window.ended().is_none() || self.open.is_empty(),
+            "left unanswered"
+        );
         assert!(!self.window.is_over() || self.window.poll_timeout().is_none());
     }
 
@@ -245,7 +252,11 @@ impl Session {
         let mut next = || numbers.next().expect("a number");
         let (rid, i, token) = (next(), next() as usize, RequestToken(next()));
         let place = Some((rid, i));
-        assert!(place > self.last_payload, "{text} after {:?}", self.last_payload);
+        assert!(
+            place > self.last_payload,
+            "{text} after {:?}",
+            self.last_payload
+        );
         self.last_payload = place;
         let of = *self.payload_of.entry(rid).or_insert(token);
         assert_eq!(of, token, "payload of two requests with one rid");
@@ -261,9 +272,11 @@ impl Session {
     fn come_to_an_end(&mut self) {
         self.settle();
         let undelivered = self.window.undelivered();
-        let last_rid = self.rids.values().filter(|rid| **rid < self.next_rid).max();
-        let last_rid = last_rid.copied().unwrap_or(self.first_rid);
-        self.answers.nothing_vanished(self.pushed, &undelivered, last_rid);
+        let sent: BTreeSet<_> = self.rids.values().copied().collect();
+        let in_order = (self.first_rid..).take_while(|rid| sent.contains(rid));
+        let last_rid = in_order.last().unwrap_or(self.first_rid);
+        self.answers
+            .nothing_vanished(self.pushed, &undelivered, last_rid);
         self.pass(Duration::from_secs(3600));
         self.settle();
         assert!(self.window.is_over(), "it never ends");

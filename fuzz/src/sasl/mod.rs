@@ -130,7 +130,10 @@ impl Talk {
                 self.is_over = true;
             }
             Step::Failure(failure) => {
-                assert!(was_over || !honest, "an honest client is refused: {failure}");
+                assert!(
+                    was_over || !honest,
+                    "an honest client is refused: {failure}"
+                );
                 self.is_over = true;
             }
             Step::LookUp { .. } => panic!("asked for an account twice"),
@@ -213,13 +216,29 @@ impl Talk {
 
     fn template(&self, input: &mut Input<'_>) -> Vec<u8> {
         let nonce = self.server_first.as_deref();
-        let nonce = nonce.and_then(|first| client::value(first, 'r')).unwrap_or_default();
+        let nonce = nonce
+            .and_then(|first| client::value(first, 'r'))
+            .unwrap_or_default();
         let text = match input.below(5) {
             0 => format!("\0{}\0{}", input.text(), input.text()),
-            1 => format!("{},{},n={},r={}", input.text(), input.text(), input.text(), input.text()),
+            1 => format!(
+                "{},{},n={},r={}",
+                input.text(),
+                input.text(),
+                input.text(),
+                input.text()
+            ),
             2 => format!("n,a={},n=user,r={}", input.text(), input.text()),
-            3 => format!("c=biws,r={nonce},p={}", BASE64.encode(input.counted_bytes())),
-            _ => format!("c={},r={nonce}{},p={}", input.text(), input.text(), input.text()),
+            3 => format!(
+                "c=biws,r={nonce},p={}",
+                BASE64.encode(input.counted_bytes())
+            ),
+            _ => format!(
+                "c={},r={nonce}{},p={}",
+                input.text(),
+                input.text(),
+                input.text()
+            ),
         };
         text.into_bytes()
     }
@@ -250,7 +269,12 @@ impl Talk {
         if bound.starts_with(b"p=tls-exporter,") {
             bound.extend(self.binding.tls_exporter.unwrap_or_default());
         } else if bound.starts_with(b"p=") {
-            bound.extend(self.binding.tls_server_end_point.as_deref().unwrap_or_default());
+            bound.extend(
+                self.binding
+                    .tls_server_end_point
+                    .as_deref()
+                    .unwrap_or_default(),
+            );
         }
         let c = client::value(without_proof, 'c').and_then(|c| BASE64.decode(c).ok());
         assert_eq!(c, Some(bound), "another channel or another header");

@@ -12,6 +12,7 @@
 //! everything.
 
 mod frames;
+mod links;
 mod session;
 mod setup;
 mod spoken;

@@ -48,7 +48,11 @@ pub fn step(world: &mut World, input: &mut Input<'_>) {
 /// Default options but for the counters, and a session with stream management.
 pub fn prologue(first_h: u8) -> Vec<u8> {
     let mut bytes = vec![0, 0];
-    bytes.extend(if first_h == 0 { vec![0] } else { vec![1, first_h - 1] });
+    bytes.extend(if first_h == 0 {
+        vec![0]
+    } else {
+        vec![1, first_h - 1]
+    });
     bytes.extend([0, 0, 1, 5, 1, 7, 255]); // sm: enabled, frequencies, delays, bounds
     bytes.push(0); // over WebSocket
     debug_assert!(bytes.len() <= OPTIONS_BYTES);
@@ -71,14 +75,20 @@ fn frame(world: &World, input: &mut Input<'_>) -> String {
 
 /// Stanzas for the client: those that the stream put into its mailbox, and new ones.
 fn deliver(world: &mut World, input: &mut Input<'_>) {
-    let Some(session) = &mut world.session else { return };
+    let Some(session) = &mut world.session else {
+        return;
+    };
     for _ in 0..=input.below(3) {
         let stanza = stanza(session, input);
         session.mailbox.push_back(stanza);
     }
     while world.stream.has_room() {
-        let Some(session) = &mut world.session else { return };
-        let Some(stanza) = session.mailbox.pop_front() else { return };
+        let Some(session) = &mut world.session else {
+            return;
+        };
+        let Some(stanza) = session.mailbox.pop_front() else {
+            return;
+        };
         session.delivered.push(stanza.text.clone());
         world.stream.deliver(world.now, stanza);
         world.settle();
@@ -90,7 +100,9 @@ fn stanza(session: &Session, input: &mut Input<'_>) -> Outbound {
     let (kind, text) = match input.below(4) {
         0 => (
             Kind::Iq(IqType::Get),
-            format!("<iq xmlns='jabber:client' type='get' id='{n}'><ping xmlns='urn:xmpp:ping'/></iq>"),
+            format!(
+                "<iq xmlns='jabber:client' type='get' id='{n}'><ping xmlns='urn:xmpp:ping'/></iq>"
+            ),
         ),
         1 => (
             Kind::Presence(PresenceType::Available),
@@ -98,11 +110,14 @@ fn stanza(session: &Session, input: &mut Input<'_>) -> Outbound {
         ),
         2 => (
             Kind::Message(MessageType::Chat),
-            format!("<message xmlns='jabber:client'><body>{n}</body><delay xmlns='urn:xmpp:delay' stamp=''/></message>"),
+            format!(
+                "<message xmlns='jabber:client'><body>{n}</body><delay xmlns='urn:xmpp:delay' stamp=''/></message>"
+            ),
         ),
         _ => {
             let filler = "x".repeat(usize::from(input.byte()));
-            let text = format!("<message xmlns='jabber:client'><body>{n} {filler}</body></message>");
+            let text =
+                format!("<message xmlns='jabber:client'><body>{n} {filler}</body></message>");
             (Kind::Message(MessageType::Chat), text)
         }
     };
@@ -119,7 +134,9 @@ fn read(world: &mut World, most: u8) {
 
 /// It reads everything and says so.
 fn acknowledge(world: &mut World) {
-    let Some(session) = &mut world.session else { return };
+    let Some(session) = &mut world.session else {
+        return;
+    };
     session.read_all();
     let text = frames::answer(session.honest_h());
     world.say(&text);
@@ -133,7 +150,10 @@ fn wait(world: &mut World, input: &mut Input<'_>) {
         world.stream.on_timeout(world.now);
         world.settle();
         let next = world.stream.poll_timeout();
-        assert!(next.is_none_or(|next| next > world.now), "time stands still");
+        assert!(
+            next.is_none_or(|next| next > world.now),
+            "time stands still"
+        );
     }
     world.now = until;
 }
@@ -172,7 +192,9 @@ fn interfere(world: &mut World, input: &mut Input<'_>) {
         5 if world.framing == Framing::Bosh => world.stream.on_close(),
         _ if world.framing == Framing::Bosh && world.stream.wants_frame() => {
             let (to, version) = (Some(input.text()), Some("1.0".to_owned()));
-            world.stream.on_open(world.now, &OpenRequest { to, version });
+            world
+                .stream
+                .on_open(world.now, &OpenRequest { to, version });
         }
         _ => {}
     }

@@ -6,12 +6,10 @@ use std::time::Instant;
 use arc_swap::ArcSwap;
 use stanzad::auth::{Refusal, SaslFailure};
 use stanzad::stanza::{ByteString, Condition};
-use stanzad::stream::{
-    Event, Finish, Framing, OpenRequest, Reply, SharedOptions, Sm, SmOptions, Stream, Transmit,
-};
+use stanzad::stream::{Event, Framing, Reply, SharedOptions, Sm, SmOptions, Stream, Transmit};
 use stanzad::xml::Scanner;
 
-use super::frames::{AUTH, BIND, ENABLE, OPEN, resumption};
+use super::frames::resumption;
 use super::session::{Count, Session};
 use super::setup::{self, authenticated, jid, stream};
 use super::spoken::Spoken;
@@ -31,11 +29,11 @@ pub struct World {
     pub session: Option<Session>,
     pub is_live: bool,
     pub is_paused: bool,
-    parked: Option<Box<Sm>>,
+    pub parked: Option<Box<Sm>>,
     previds: u32,
     /// The count in the last `<resume/>`.
     resume_h: Option<u32>,
-    link: Link,
+    pub link: Link,
 }
 
 /// What the backend was asked and has not answered.
@@ -50,7 +48,7 @@ pub enum Asked {
 
 /// What this link has carried to the client.
 #[derive(Debug, Default)]
-struct Link {
+pub struct Link {
     is_open: bool,
     has_error: bool,
     is_closed: bool,
@@ -58,7 +56,7 @@ struct Link {
     negotiating: bool,
     /// `<a/>` since the client spoke last.
     acks: usize,
-    resumed: bool,
+    pub resumed: bool,
 }
 
 impl World {
@@ -202,9 +200,10 @@ impl World {
         let mut scanner = Scanner::default();
         let frame = scanner.scan(&text).expect("what goes out is XML");
         let h = frame.attribute("h").and_then(|h| h.parse::<u32>().ok());
-        let is_stanza = frame.namespace() == CLIENT_NS && !self.link.negotiating;
+        // Before a session there are answers to requests to bind or to register.
+        let is_of_session = self.is_live && !self.link.negotiating;
+        let is_stanza = frame.namespace() == CLIENT_NS && is_of_session;
         let Some(session) = &mut self.session else {
-            assert!(!is_stanza, "a stanza without a session: {text}");
             return;
         };
         match (&*frame.namespace(), frame.name()) {
@@ -255,7 +254,7 @@ impl World {
         self.is_live && !self.stream.is_closing()
     }
 
-    fn is_managed(&self) -> bool {
+    pub fn is_managed(&self) -> bool {
         let session = self.session.as_ref();
         session.is_some_and(|session| session.managed.is_some())
     }
@@ -268,9 +267,7 @@ impl World {
         let is_no = input.once_in(8);
         let reply = match asked {
             Asked::Sasl => match (is_no, input.once_in(4)) {
-                (true, _) => {
-                    Reply::SaslFailed(SaslFailure::NotAuthorized(Refusal::WrongPassword))
-                }
+                (true, _) => Reply::SaslFailed(SaslFailure::NotAuthorized(Refusal::WrongPassword)),
                 (false, true) => Reply::Challenge(input.counted_bytes().to_vec()),
                 (false, false) => authenticated(),
             },
@@ -286,8 +283,10 @@ impl World {
     }
 
     fn hand_in(&mut self, reply: Reply) {
-        self.link.negotiating =
-            matches!(reply, Reply::Bound { .. } | Reply::BindRefused(_) | Reply::Registered(_));
+        self.link.negotiating = matches!(
+            reply,
+            Reply::Bound { .. } | Reply::BindRefused(_) | Reply::Registered(_)
+        );
         let is_closing = self.stream.is_closing();
         let is_resumed = matches!(reply, Reply::Resumed { .. }) && !is_closing;
         let is_bound = matches!(reply, Reply::Bound { .. }) && !is_closing;
@@ -350,93 +349,5 @@ impl World {
         let Some(session) = &self.session else { return };
         let text = resumption(&session.previd, h);
         self.say(&text);
-    }
-
-    /// The link is gone: what the stream leaves behind is looked at, and a new one begins.
-    pub fn lose(&mut self) {
-        // As the driver does: it waits for the backend, which may have a stanza or a session in hand.
-        if matches!(self.asked, Some(Asked::Route | Asked::Resume { .. })) {
-            self.reply(&mut Input::new(&[]));
-        }
-        self.asked = None;
-        let next = stream(self.now, self.framing, &self.options);
-        let finish = std::mem::replace(&mut self.stream, next).finish();
-        self.take_over(finish);
-        self.link = Link::default();
-        (self.is_live, self.is_paused) = (false, false);
-    }
-
-    fn take_over(&mut self, finish: Finish) {
-        if let Some(session) = &mut self.session {
-            session.wire.clear();
-        }
-        match finish {
-            Finish::Unbound => assert!(!self.is_live, "the session is lost"),
-            Finish::Hibernate(sm) => {
-                let session = self.session.as_ref().expect("it hibernates");
-                assert!(session.managed.as_ref().is_some_and(|m| m.resumable));
-                session.check(&sm);
-                self.parked = Some(sm);
-            }
-            Finish::End { sm, .. } => {
-                assert!(self.is_live);
-                assert_eq!(sm.is_some(), self.is_managed());
-                if let (Some(session), Some(sm)) = (&self.session, &sm) {
-                    session.check(sm);
-                }
-                self.session = None;
-            }
-        }
-    }
-
-    /// Logs in as everybody does.
-    pub fn log_in(&mut self) {
-        self.open();
-        self.say_for_certain(AUTH);
-        self.open();
-    }
-
-    /// Begins a session, with stream management.
-    pub fn begin(&mut self) {
-        self.log_in();
-        self.say_for_certain(BIND);
-        self.say_for_certain(ENABLE);
-    }
-
-    pub fn say_for_certain(&mut self, text: &str) {
-        self.say(text);
-        self.reply(&mut Input::new(&[]));
-    }
-
-    pub fn open(&mut self) {
-        if self.framing == Framing::WebSocket {
-            return self.say(OPEN);
-        }
-        if self.stream.wants_frame() {
-            let (to, version) = (Some("example.org".into()), Some("1.0".into()));
-            self.stream.on_open(self.now, &OpenRequest { to, version });
-            self.settle();
-        }
-    }
-
-    /// An honest client comes back and reads everything.
-    pub fn come_to_an_end(&mut self) {
-        self.lose();
-        if self.parked.is_none() {
-            return;
-        }
-        self.log_in();
-        let Some(h) = self.session.as_ref().map(Session::honest_h) else { return };
-        let is_honest = self.session.as_ref().map(|session| session.judge_resumption(h));
-        self.resume(h);
-        self.reply(&mut Input::new(&[]));
-        let is_redirected = self.options.load().see_other_uri.is_some();
-        if is_honest == Some(Count::TooHigh) || is_redirected {
-            return; // it has lied before
-        }
-        assert!(self.link.resumed, "an honest client is not let in");
-        let session = self.session.as_mut().expect("it was resumed");
-        session.read_all();
-        assert_eq!(session.read, session.delivered.len(), "stanzas are lost");
     }
 }
