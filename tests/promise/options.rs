@@ -4,7 +4,7 @@
 pub const ROWS: [&str; 5] = ["websocket", "bosh", "mixed", "restart", "kill"];
 
 /// Those that run when nobody chooses.
-const BY_DEFAULT: [&str; 3] = ["websocket", "bosh", "mixed"];
+const BY_DEFAULT: [&str; 5] = ROWS;
 
 /// As many cuts as are tried when nobody asks for more, so that it takes no longer than other tests.
 const FEW_CUTS: u64 = 60;
