@@ -21,8 +21,9 @@ const BACK_AFTER_MS = 50;
 const LIFE_MS = [50, 900];
 const FREEZE_MS = [0, 500];
 const DRAIN_MS = 40_000;
-/** A client that has not come back after so long is told to. */
+/** A client that has no link for so long is told to come back; one that has a link may be slow to log in on it. */
 const GONE_MS = 6000;
+const BACK_LIMIT_MS = 90_000;
 /** So long nothing may change before what is missing counts as lost. */
 const QUIET_MS = 5000;
 
@@ -95,13 +96,6 @@ class XmppJs {
 
   isUsable() {
     return this.peer.xmpp.status === 'online' && this.peer.xmpp.streamManagement.enabled;
-  }
-
-  state() {
-    const { status, streamManagement: sm } = this.peer.xmpp;
-    const errors = this.peer.errors.slice(-3).map((error) => String(error?.stack ?? error).slice(0, 300));
-    const last = [...this.peer.sent.slice(-3), ...this.peer.received.slice(-3)].map((element) => element.toString().slice(0, 200));
-    return { status, enabled: sm.enabled, id: sm.id, queue: sm.outbound_q.length, errors, last };
   }
 
   comeBack() {
@@ -255,7 +249,6 @@ class Row {
     this.talking = true;
     const talks = [this.#talk('client', (body) => this.client.say(body)), this.#talk('partner', (body) => this.#partnerSays(body))];
     await this.#cut();
-    if (process.env.STANZAD_VERBOSE) console.log(this.client.name, 'all cuts made');
     this.talking = false;
     await Promise.all(talks);
     await this.#drain();
@@ -263,7 +256,6 @@ class Row {
     this.heard = [...(await this.client.heard())];
     this.partnerHeard = this.partner.bodies();
     this.client.look?.();
-    if (process.env.STANZAD_VERBOSE) console.log(this.client.name, 'drained');
     await this.client.stop();
     await this.partner.stop();
     await this.proxy.close();
@@ -300,14 +292,14 @@ class Row {
 
   /** Waits until the client is logged in; one that does not come by itself is told to, which is noted. */
   async #backAgain() {
-    const deadline = Date.now() + DRAIN_MS;
+    const deadline = Date.now() + BACK_LIMIT_MS;
     let patientUntil = Date.now() + GONE_MS;
     while (this.proxy.accepted === this.acceptedAtCut || !(await this.client.isUsable())) {
       if (Date.now() > deadline) throw new Error(`${this.client.name} does not log in any more`);
+      if (this.proxy.open > 0) patientUntil = Date.now() + GONE_MS;
       if (Date.now() > patientUntil) {
         patientUntil = Date.now() + GONE_MS;
         this.stuck += 1;
-        if (process.env.STANZAD_VERBOSE) console.log(this.client.name, 'is stuck:', this.client.state?.());
         this.client.comeBack();
       }
       await sleep(50);
