@@ -8,7 +8,9 @@
 //! two accounts on the hot path but the read side of a shard.
 
 mod mailbox;
+mod recording;
 mod registry;
+mod repeats;
 mod session;
 mod tombstones;
 
@@ -16,5 +18,7 @@ mod tombstones;
 mod tests;
 
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
+pub use recording::Reunion;
+pub(crate) use recording::saved;
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
 pub use session::{EndReason, Ending, Presence, Session, SessionId};
