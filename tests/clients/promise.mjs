@@ -29,16 +29,15 @@ const BACK_LIMIT_MS = 90_000;
 /** So long nothing may change before what is missing counts as lost. */
 const QUIET_MS = 5000;
 
-/** Faults of the libraries that this run meets, by what its table shows of them. */
+/** Faults of the libraries that stand behind "by itself", "stuck" and "errors". */
 const KNOWN = {
   'xmpp.js': [
-    'xmpp.js 0.14.0 forgets what it sends again: @xmpp/websocket overrides sendMany() and so passes by the middleware that',
-    'fills outbound_q (@xmpp/stream-management resumed()). If the next link is cut before the server has these stanzas, they',
-    'are gone; and the ack for them finds an empty queue, which throws (ackQueue()).',
+    'xmpp.js 0.14.0: as its source reads, sendMany() of @xmpp/websocket passes by the middleware that fills outbound_q, so that',
+    'what is sent again after a resumption is forgotten, and is gone if that link is cut before the server has it.',
   ],
   'stanza.js': [
-    'stanza.js 12.22.1 counts a stanza only when its queue has worked it off, and works off what is left of a dead link while',
-    'it resumes; errors of writes to a socket that has closed reach nobody.',
+    'stanza.js 12.22.1 goes on writing to a socket that has closed, and sometimes stops coming back (then it is told to);',
+    'what it has not written by then is lost or late.',
   ],
   'Strophe.js': [],
 };
