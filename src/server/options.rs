@@ -37,8 +37,11 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
         xml: crate::xml::Limits {
             depth: u16::try_from(limits.max_depth).unwrap_or(u16::MAX),
             attributes: u16::try_from(limits.max_attributes).unwrap_or(u16::MAX),
+            namespaces: u16::try_from(limits.max_namespaces).unwrap_or(u16::MAX),
             ..defaults
         },
+        ws_idle_timeout: config.ws.idle_timeout,
+        bosh_inactivity: config.bosh.inactivity,
         login_timeout: limits.login_timeout,
         failures_per_stream: config.auth.failures_per_stream,
         registration: config.registration.enabled,

@@ -162,6 +162,8 @@ fn stream_options() -> StreamOptions {
         max_stanza_bytes: 64 * 1024,
         max_stanza_bytes_before_auth: 10 * 1024,
         xml: Default::default(),
+        ws_idle_timeout: Duration::ZERO,
+        bosh_inactivity: Duration::ZERO,
         login_timeout: Duration::from_secs(30),
         failures_per_stream: 5,
         registration: false,

@@ -22,8 +22,12 @@ section! {
         max_depth: usize = 64, count(8..=1024, "levels"), NewStreams;
 
         /// How many attributes an element may have, namespace declarations among them. More end the
-        /// stream with `policy-violation`.
-        max_attributes: usize = 64, count(16..=1024, "attributes"), NewStreams;
+        /// stream with `policy-violation`. No more than 256, as they are compared pairwise.
+        max_attributes: usize = 64, count(16..=256, "attributes"), NewStreams;
+
+        /// How many namespace declarations may be in scope at one place of a stanza. More end the
+        /// stream with `policy-violation`. No more than 64, as each prefix is looked for among them.
+        max_namespaces: usize = 64, count(8..=64, "declarations"), NewStreams;
 
         /// How many sessions an account may have, hibernating ones among them. At this bound the
         /// oldest hibernating one ends; if there is none, the new one is refused with
