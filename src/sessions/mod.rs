@@ -8,6 +8,7 @@
 //! two accounts on the hot path but the read side of a shard.
 
 mod mailbox;
+mod quota;
 mod registry;
 mod session;
 mod tombstones;
@@ -16,5 +17,6 @@ mod tombstones;
 mod tests;
 
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
+pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
 pub use session::{EndReason, Ending, Presence, Session, SessionId};
