@@ -6,11 +6,12 @@ use super::{options, shutdown, sweep};
 use crate::backend::local::{Local, OptionsError};
 use crate::config::Config;
 use crate::http::admin;
+use crate::http::door::Door;
 use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::{ConnectionCap, ListenError, Listener};
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
-use crate::sessions::Sessions;
+use crate::sessions::{Quotas, Sessions};
 use crate::stanza::address::BareJid;
 use crate::store::{Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
@@ -170,6 +171,8 @@ impl Server {
         self.rooms
             .sessions
             .set_options(options::sessions(&self.config));
+        self.rooms.quotas.set_options(options::quotas(&self.config));
+        self.rooms.door.set_options(options::door(&self.config));
         let demo = self
             .demo
             .iter()
@@ -324,11 +327,13 @@ async fn rooms(
         store.clone(),
         Vec::new(),
     )?;
-    let options: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
+    let shared: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
     let rooms = Rooms {
         backend: local.clone(),
         sessions,
-        options,
+        options: shared,
+        quotas: Arc::new(Quotas::new(options::quotas(config))),
+        door: Arc::new(Door::new(options::door(config))),
     };
     Ok((local, rooms))
 }

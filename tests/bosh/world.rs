@@ -65,11 +65,8 @@ impl World {
         };
         let mut stream_options = stream_options();
         change(&mut options, &mut stream_options);
-        let rooms = Rooms {
-            backend: local,
-            sessions: sessions.clone(),
-            options: Arc::new(arc_swap::ArcSwap::from_pointee(stream_options)),
-        };
+        let stream_options = Arc::new(arc_swap::ArcSwap::from_pointee(stream_options));
+        let rooms = Rooms::unlimited(local, sessions.clone(), stream_options);
         let (stop, stopping) = watch::channel(false);
         let options = Arc::new(arc_swap::ArcSwap::from_pointee(options));
         let state = BoshState::new(rooms, options, stopping.clone());

@@ -4,7 +4,7 @@ use super::Local;
 use crate::backend::Routed;
 use crate::sessions::{Delivered, EndReason, Session};
 use crate::stanza::{
-    ByteString, Condition, IqType, Kind, MessageType, Stanza, StanzaError, error_reply,
+    ByteString, Condition, IqType, Kind, MessageType, Stanza, StanzaError, error_kind, error_reply,
 };
 use crate::stream::Outbound;
 use std::sync::Arc;
@@ -113,14 +113,5 @@ impl Deliveries {
         if matters {
             self.stranded.push((session.clone(), stanza));
         }
-    }
-}
-
-/// The kind of an error that answers a stanza of this kind.
-pub(super) fn error_kind(kind: Kind) -> Kind {
-    match kind {
-        Kind::Message(_) => Kind::Message(MessageType::Error),
-        Kind::Presence(_) => Kind::Presence(crate::stanza::PresenceType::Error),
-        Kind::Iq(_) => Kind::Iq(IqType::Error),
     }
 }

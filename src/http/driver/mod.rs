@@ -4,16 +4,21 @@
 //! The transport calls [`Driver::poll`], writes what [`Driver::poll_transmit`] gives, and feeds
 //! frames while [`Driver::wants_frame`]. At the end it awaits [`Driver::finish`].
 
+mod pace;
 mod pending;
 mod sent;
 
+use super::door::{Door, DoorOptions};
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
-use crate::sessions::{Claimed, Command, Delivered, EndReason, Mail, Session, Sessions};
-use crate::stanza::Stanza;
+use crate::sessions::{
+    Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions,
+};
+use crate::stanza::{ByteString, Stanza, error_kind};
 use crate::stream::{
     Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Sm, Stream,
     StreamFault, Transmit,
 };
+use pace::{Pace, Verdict};
 use pending::{Answer, Pending};
 use sent::Sent;
 use std::sync::Arc;
@@ -36,6 +41,27 @@ pub struct Rooms {
     pub sessions: Arc<Sessions>,
     /// The options of streams.
     pub options: SharedOptions,
+    /// How much each account may send.
+    pub quotas: Arc<Quotas>,
+    /// How fast newcomers are let in.
+    pub door: Arc<Door>,
+}
+
+impl Rooms {
+    /// Rooms in which neither accounts nor newcomers are bounded.
+    pub fn unlimited(
+        backend: Arc<dyn Backend>,
+        sessions: Arc<Sessions>,
+        options: SharedOptions,
+    ) -> Self {
+        Self {
+            backend,
+            sessions,
+            options,
+            quotas: Arc::new(Quotas::new(QuotaOptions::UNLIMITED)),
+            door: Arc::new(Door::new(DoorOptions::UNLIMITED)),
+        }
+    }
 }
 
 /// A stream with what stands behind it.
@@ -49,6 +75,8 @@ pub struct Driver {
     /// A session whose mailbox our client filled over its bound: our client waits for it, but not
     /// for longer than until then.
     pressed: Option<(Arc<Session>, Instant)>,
+    /// Our client waits also while its account sends too much.
+    pace: Pace,
     /// An order that waits until the backend is done with the stanza in hand.
     command: Option<Command>,
     /// Why this side ended the session, if it did.
@@ -72,6 +100,7 @@ impl Driver {
         );
         Self {
             stream,
+            pace: Pace::new(rooms.quotas.clone()),
             rooms,
             connection,
             session: None,
@@ -87,7 +116,10 @@ impl Driver {
 
     /// Whether a frame may be fed: otherwise leave it where it is, and its sender is slowed.
     pub fn wants_frame(&self) -> bool {
-        self.stream.wants_frame() && self.pending.is_none() && self.pressed.is_none()
+        self.stream.wants_frame()
+            && self.pending.is_none()
+            && self.pressed.is_none()
+            && !self.pace.is_slowed()
     }
 
     /// The longest frame that is accepted now, in bytes.
@@ -112,8 +144,12 @@ impl Driver {
 
     /// A frame from the client.
     pub fn on_frame(&mut self, now: Instant, text: &str) {
+        self.pace.on_frame(now, text.len());
         self.stream.on_frame(now, text);
         self.on_events(now);
+        if self.pace.after_frame(now, text.len()) {
+            self.log_excess("slowed");
+        }
     }
 
     /// The client opens or restarts the stream (BOSH).
@@ -143,10 +179,14 @@ impl Driver {
     /// When [`Driver::poll`] is to be called again in any case.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let pressed = self.pressed.as_ref().map(|(_, until)| *until);
-        [pressed, self.stream.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            pressed,
+            self.pace.slowed_until(),
+            self.stream.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// What goes to the client next.
@@ -183,7 +223,9 @@ impl Driver {
         {
             self.pressed = None;
         }
-        self.stream.set_paused(now, self.pressed.is_some());
+        self.pace.on_time(now);
+        let paused = self.pressed.is_some() || self.pace.is_slowed();
+        self.stream.set_paused(now, paused);
     }
 
     /// One piece of mail. Commands come before stanzas, and also to a stream without room.
@@ -259,6 +301,7 @@ impl Driver {
                     jid: session.jid().clone(),
                     previd: session.id().to_string(),
                 };
+                self.pace.on_session(now, &session);
                 self.session = Some(session);
                 reply
             }
@@ -269,6 +312,7 @@ impl Driver {
                     sm,
                     waiting: session.waiting(),
                 };
+                self.pace.on_session(now, &session);
                 self.session = Some(session);
                 reply
             }
@@ -321,6 +365,7 @@ impl Driver {
                     .rooms
                     .backend
                     .bind(&self.connection, &account, resource);
+                let bound = self.rooms.door.in_turn(now, account.as_str(), bound);
                 self.pending = Some(Pending::Bind(bound));
             }
             Event::Resume { account, previd } => {
@@ -340,6 +385,14 @@ impl Driver {
     }
 
     fn on_route(&mut self, now: Instant, stanza: Stanza) {
+        match self.pace.judge(&stanza) {
+            Verdict::Serve => {}
+            Verdict::Refuse(answer) => return self.refuse(now, &stanza, answer),
+            Verdict::Close => {
+                self.log_excess("closed");
+                return self.stream.end(now, StreamFault::TooFast);
+            }
+        }
         let Some(session) = &self.session else { return };
         match self.rooms.backend.route(session, stanza) {
             Routed::Later(future) => self.pending = Some(Pending::Route(future)),
@@ -349,6 +402,24 @@ impl Driver {
             }
             Routed::Done => self.stream.on_backend(now, Reply::Handled),
         }
+    }
+
+    /// The stanza is over the quota of its account. It is answered, and so it is handled.
+    fn refuse(&mut self, now: Instant, stanza: &Stanza, answer: ByteString) {
+        if self.pace.is_worth_a_note(now) {
+            self.log_excess("refused");
+        }
+        let (kind, at) = (error_kind(stanza.kind), crate::clock::time_of_day());
+        self.on_own_answer(now, Outbound::new(answer, kind, at));
+        self.stream.on_backend(now, Reply::Handled);
+    }
+
+    fn log_excess(&self, action: &str) {
+        let Some(session) = &self.session else { return };
+        tracing::info!(
+            session = %session.id().short(), account = %session.account(), action,
+            "an account sends too fast"
+        );
     }
 
     fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {
@@ -404,7 +475,11 @@ impl Driver {
             self.reason.get_or_insert(reason); // the stream ended before it was obeyed
         }
         let (sm, reason) = match outcome(finish, self.reason) {
-            Outcome::Hibernates(sm) => return hibernate(&self.rooms, &session, sm, now).await,
+            Outcome::Hibernates(sm) => {
+                let until = now + sm.resume_timeout().unwrap_or_default();
+                self.rooms.door.expect(now, self.connection.address, until);
+                return hibernate(&self.rooms, &session, sm, now).await;
+            }
             Outcome::IsOver(sm, reason) => (sm, reason),
         };
         let is_managed = sm.is_some();
