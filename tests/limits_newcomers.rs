@@ -1,0 +1,313 @@
+//! The limits on who comes in: streams a second, logins a second, connections, sessions of a user.
+
+mod kit;
+
+use kit::bosh::{CREATE, PATH, wrap};
+use kit::ws::Handshake;
+use kit::xmpp::fresh_id;
+use kit::{BIND, Bosh, CLIENT, Client, Http, Response, SM, TestServer, condition, within};
+use std::time::{Duration, Instant};
+
+/// Clients have addresses of their own, as a trusted proxy tells them.
+const BEHIND_A_PROXY: &str = "listen.trusted_proxies=[\"127.0.0.0/8\"]";
+
+fn from(address: &str) -> Handshake {
+    Handshake::new()
+        .with("X-Forwarded-For", address)
+        .with("X-Forwarded-Proto", "https")
+}
+
+/// A new BOSH session of a client at this address.
+async fn bosh_from(server: &TestServer, address: &str) -> Response {
+    let headers = format!(
+        "Content-Type: text/xml\r\nX-Forwarded-For: {address}\r\nX-Forwarded-Proto: https\r\n"
+    );
+    let body = wrap(&format!("rid='1' {CREATE}"), "");
+    let mut http = Http::connect(server).await;
+    http.request("POST", PATH, &headers, &body).await;
+    http.response().await
+}
+
+/// The server is busy and says until when.
+#[track_caller]
+fn retry_after(response: &Response) -> u64 {
+    assert_eq!(response.status, 503, "{response:?}");
+    let seconds = response.header("retry-after").expect("a Retry-After");
+    let seconds = seconds.parse().expect("seconds");
+    assert!((1..=30).contains(&seconds), "{seconds}");
+    seconds
+}
+
+/// `limits.new_connections_per_second`, `limits.new_connections_burst`
+mod new_connections {
+    use super::*;
+
+    const SLOW: &[&str] = &[
+        "limits.new_connections_per_second=1",
+        "limits.new_connections_burst=2",
+    ];
+
+    #[tokio::test]
+    async fn an_upgrade_too_many_gets_503_and_is_served_when_it_comes_back() {
+        let server = TestServer::with(SLOW).await;
+        let (first, _ws) = Handshake::new().send(&server).await;
+        assert_eq!(first.status, 101);
+        let (second, _) = Handshake::new().send(&server).await;
+        tokio::time::sleep(Duration::from_secs(retry_after(&second))).await;
+        Client::login(&server, "romeo").await.hears_nothing().await;
+    }
+
+    #[tokio::test]
+    async fn a_bosh_session_too_many_gets_503_and_is_served_when_it_comes_back() {
+        let server = TestServer::with(SLOW).await;
+        let first = bosh_from(&server, "192.0.2.1").await;
+        assert_eq!(first.status, 200);
+        let second = bosh_from(&server, "192.0.2.1").await;
+        tokio::time::sleep(Duration::from_secs(retry_after(&second))).await;
+        Bosh::login(&server, "romeo").await;
+    }
+
+    /// One door for both, and only for what begins: streams that are there notice nothing.
+    #[tokio::test]
+    async fn both_transports_come_through_one_door_and_those_inside_notice_nothing() {
+        let server = TestServer::with(SLOW).await;
+        let mut bosh = Bosh::login(&server, "romeo").await;
+        retry_after(&Handshake::new().send(&server).await.0);
+        assert!(bosh.sync().await.is_empty());
+        let page = Http::connect(&server)
+            .await
+            .get("/.well-known/host-meta")
+            .await;
+        assert_eq!(page.status, 200);
+    }
+
+    /// What the server refuses for another reason costs nobody a place.
+    #[tokio::test]
+    async fn a_handshake_that_is_refused_anyway_takes_no_place() {
+        let server = TestServer::with(SLOW).await;
+        for _ in 0..5 {
+            let foreign = Handshake::new().with("Origin", "https://evil.example");
+            assert_eq!(foreign.status(&server).await, 403);
+            assert_eq!(
+                Handshake::new()
+                    .without("Sec-WebSocket-Protocol")
+                    .status(&server)
+                    .await,
+                400
+            );
+        }
+        assert_eq!(Handshake::new().status(&server).await, 101);
+    }
+
+    #[tokio::test]
+    async fn one_address_has_a_tenth_and_others_come_in_beside_it() {
+        let server = TestServer::with(&[
+            BEHIND_A_PROXY,
+            "limits.new_connections_per_second=10",
+            "limits.new_connections_burst=40",
+        ])
+        .await;
+        let mut open = Vec::new();
+        for _ in 0..4 {
+            let (response, ws) = from("192.0.2.1").send(&server).await;
+            assert_eq!(response.status, 101);
+            open.push(ws);
+        }
+        retry_after(&from("192.0.2.1").send(&server).await.0);
+        retry_after(&bosh_from(&server, "192.0.2.1").await);
+        assert_eq!(from("192.0.2.2").status(&server).await, 101);
+        assert_eq!(bosh_from(&server, "192.0.2.3").await.status, 200);
+    }
+
+    /// A client that logs in there and then loses its link.
+    async fn lost(server: &TestServer, address: &str, name: &str) -> String {
+        let (response, ws) = from(address).send(server).await;
+        assert_eq!(response.status, 101);
+        let mut client = Client::on(ws).await;
+        client.plain(name).await;
+        client.bind(None).await;
+        client.enable_resumable().await
+    }
+
+    /// Strangers come until the door is shut to them.
+    async fn strangers(server: &TestServer) {
+        for n in 1..=250 {
+            let (response, _) = from(&format!("198.51.100.{n}")).send(server).await;
+            if response.status == 503 {
+                return;
+            }
+        }
+        panic!("250 came in");
+    }
+
+    #[tokio::test]
+    async fn who_lost_a_link_comes_back_over_either_transport_while_strangers_are_turned_away() {
+        let server = TestServer::with(&[
+            BEHIND_A_PROXY,
+            "limits.new_connections_per_second=1",
+            "limits.new_connections_burst=40",
+        ])
+        .await;
+        let previd = lost(&server, "192.0.2.1", "romeo").await;
+        lost(&server, "192.0.2.2", "juliet").await;
+        server.hibernating(2).await;
+        strangers(&server).await;
+        let (response, ws) = from("192.0.2.1").send(&server).await;
+        assert_eq!(response.status, 101);
+        let mut romeo = Client::on(ws).await;
+        romeo.plain("romeo").await;
+        let resumed = romeo.ask_resume(&previd, "0").await;
+        assert!(resumed.is("resumed", SM), "{resumed}");
+        assert_eq!(bosh_from(&server, "192.0.2.2").await.status, 200);
+        // Each came back once; a second one from there is a stranger.
+        strangers(&server).await;
+        retry_after(&from("192.0.2.1").send(&server).await.0);
+    }
+}
+
+/// `limits.logins_per_second`, `limits.logins_burst`
+mod logins {
+    use super::*;
+
+    const SLOW: &[&str] = &["limits.logins_per_second=1", "limits.logins_burst=1"];
+
+    async fn ask_to_bind(client: &mut Client) -> String {
+        let id = fresh_id();
+        client
+            .send(&format!(
+                "<iq xmlns='{CLIENT}' type='set' id='{id}'><bind xmlns='{BIND}'/></iq>"
+            ))
+            .await;
+        id
+    }
+
+    #[tokio::test]
+    async fn a_login_waits_for_its_turn_and_a_resumption_does_not() {
+        let server = TestServer::with(SLOW).await;
+        let mut lost = Client::login(&server, "romeo").await;
+        let previd = lost.enable_resumable().await;
+        drop(lost);
+        server.hibernating(1).await;
+        let mut returning = Client::authenticated(&server, "romeo").await;
+        let mut waiting = Vec::new();
+        for name in ["juliet", "mercutio", "tybalt"] {
+            let mut client = Client::authenticated(&server, name).await;
+            let id = ask_to_bind(&mut client).await;
+            waiting.push((client, id));
+        }
+        // The three before have taken the places of the next seconds.
+        let began = Instant::now();
+        let resumed = returning.ask_resume(&previd, "0").await;
+        assert!(resumed.is("resumed", SM), "{resumed}");
+        assert!(began.elapsed() < Duration::from_millis(900));
+        for (client, id) in &mut waiting {
+            let bound = client.answer(id).await;
+            assert_eq!(bound.attr("type"), Some("result"), "{bound}");
+        }
+        assert!(began.elapsed() > Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_login_over_bosh_waits_in_the_same_line() {
+        let server = TestServer::with(SLOW).await;
+        Client::login(&server, "romeo").await;
+        let mut juliet = Bosh::authenticated(&server, "juliet").await;
+        let mut nurse = Bosh::authenticated(&server, "nurse").await;
+        let began = Instant::now();
+        let bind = format!("<bind xmlns='{BIND}'/>");
+        juliet.iq("set", "", &bind).await;
+        let bound = nurse.iq("set", "", &bind).await;
+        assert_eq!(bound.attr("type"), Some("result"), "{bound}");
+        assert!(began.elapsed() > Duration::from_millis(900));
+    }
+
+    #[tokio::test]
+    async fn a_login_that_would_wait_too_long_is_refused_and_may_come_again() {
+        let server = TestServer::with(SLOW).await;
+        let mut waiting = Vec::new();
+        for n in 0..14 {
+            let name = kit::server::NAMES[n % 5];
+            let mut client = Client::authenticated(&server, name).await;
+            let id = ask_to_bind(&mut client).await;
+            waiting.push((client, id));
+        }
+        let (mut last, id) = waiting.pop().expect("the last one");
+        let refused = last.answer(&id).await;
+        assert_eq!(condition(&refused), "resource-constraint");
+        let error = refused.child("error", CLIENT).expect("an error");
+        assert_eq!(error.attr("type"), Some("wait"));
+        waiting.clear();
+        drop(waiting);
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        within("a place", last.bind(None)).await;
+    }
+}
+
+/// `limits.connections`, `limits.connections_per_address`
+mod connections {
+    use super::*;
+
+    async fn one_too_many_is_refused(option: &str) {
+        let server = TestServer::with(&[option]).await;
+        let mut romeo = Client::login(&server, "romeo").await;
+        let mut second = Http::connect(&server).await;
+        assert_eq!(second.get("/").await.status, 200);
+        let (upgrade, _) = Handshake::new().send(&server).await;
+        for refused in [upgrade, bosh_from(&server, "192.0.2.1").await] {
+            retry_after(&refused);
+        }
+        romeo.hears_nothing().await;
+        drop(second);
+        let served = async {
+            while bosh_from(&server, "192.0.2.1").await.status != 200 {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        within("a place", served).await;
+    }
+
+    #[tokio::test]
+    async fn one_too_many_of_all_is_refused_until_another_one_leaves() {
+        one_too_many_is_refused("limits.connections=2").await;
+    }
+
+    #[tokio::test]
+    async fn one_too_many_of_an_address_is_refused_until_another_one_leaves() {
+        one_too_many_is_refused("limits.connections_per_address=2").await;
+    }
+}
+
+/// `limits.sessions_per_user`
+mod sessions {
+    use super::*;
+
+    /// L-12: sessions of both transports count together.
+    #[tokio::test]
+    async fn a_session_too_many_is_refused_over_either_transport() {
+        let server = TestServer::with(&["limits.sessions_per_user=2"]).await;
+        let mut one = Client::login(&server, "romeo").await;
+        let mut two = Bosh::login(&server, "romeo").await;
+        let mut three = Client::authenticated(&server, "romeo").await;
+        let refused = three.try_bind(None).await;
+        assert_eq!(condition(&refused), "resource-constraint");
+        let mut four = Bosh::authenticated(&server, "romeo").await;
+        let refused = four.iq("set", "", &format!("<bind xmlns='{BIND}'/>")).await;
+        assert_eq!(condition(&refused), "resource-constraint");
+        one.hears_nothing().await;
+        assert!(two.sync().await.is_empty());
+        Client::login(&server, "juliet").await;
+    }
+
+    #[tokio::test]
+    async fn the_oldest_that_hibernates_makes_room() {
+        let server = TestServer::with(&["limits.sessions_per_user=2"]).await;
+        let mut lost = Client::login(&server, "romeo").await;
+        let previd = lost.enable_resumable().await;
+        drop(lost);
+        server.hibernating(1).await;
+        let _one = Client::login(&server, "romeo").await;
+        let _two = Bosh::login(&server, "romeo").await;
+        let (_, answer) = Client::try_resume(&server, "romeo", &previd, "0").await;
+        assert!(answer.is("failed", SM), "{answer}");
+    }
+}
