@@ -207,6 +207,18 @@ mod logins {
         assert!(began.elapsed() > Duration::from_secs(1));
     }
 
+    /// It has taken a turn, and nothing else has happened.
+    #[tokio::test]
+    async fn a_client_that_leaves_while_it_waits_is_not_logged_in() {
+        let server = TestServer::with(SLOW).await;
+        let _romeo = Client::login(&server, "romeo").await;
+        let mut juliet = Client::authenticated(&server, "juliet").await;
+        ask_to_bind(&mut juliet).await;
+        drop(juliet);
+        let _nurse = Client::login(&server, "nurse").await; // whose turn comes after hers
+        assert_eq!(server.server.sessions().len(), 2);
+    }
+
     #[tokio::test]
     async fn a_login_over_bosh_waits_in_the_same_line() {
         let server = TestServer::with(SLOW).await;
@@ -309,5 +321,42 @@ mod sessions {
         let _two = Bosh::login(&server, "romeo").await;
         let (_, answer) = Client::try_resume(&server, "romeo", &previd, "0").await;
         assert!(answer.is("failed", SM), "{answer}");
+    }
+}
+
+/// `auth.failures_per_stream`, and the throttle of guesses. A-23: those over WebSocket are with SASL.
+mod failed_logins {
+    use super::*;
+    use kit::ETHERX;
+    use kit::bosh::terminated;
+    use kit::xmpp::{failure, plain_auth, stream_condition};
+
+    #[tokio::test]
+    async fn too_many_end_a_bosh_session() {
+        let server = TestServer::with(&["auth.failures_per_stream=3"]).await;
+        let (mut stranger, _) = Bosh::open(&server).await;
+        for _ in 0..3 {
+            stranger.send(&plain_auth("romeo", "wrong")).await;
+            assert_eq!(failure(&stranger.next().await), "not-authorized");
+        }
+        let end = stranger.request("", "").await.answer().await;
+        assert_eq!(terminated(&end), "remote-stream-error");
+        let error = end.child("error", ETHERX).expect("why");
+        assert_eq!(stream_condition(error), "policy-violation");
+    }
+
+    #[tokio::test]
+    async fn guesses_over_bosh_are_slowed_together_with_those_over_websocket() {
+        let server = TestServer::with(&["auth.failures_per_stream=100"]).await;
+        let mut websocket = Client::open(&server).await;
+        for _ in 0..5 {
+            websocket.send(&plain_auth("romeo", "wrong")).await;
+            assert_eq!(failure(&websocket.read().await), "not-authorized");
+        }
+        let (mut stranger, _) = Bosh::open(&server).await;
+        let began = Instant::now();
+        stranger.send(&plain_auth("romeo", "wrong")).await;
+        assert_eq!(failure(&stranger.next().await), "not-authorized");
+        assert!(began.elapsed() > Duration::from_millis(900));
     }
 }

@@ -15,13 +15,11 @@
 //! alone can keep all others out.
 
 use super::peer::Peer;
-use crate::backend::BoxFuture;
 use crate::rate::{Meter, Meters, Rate};
-use crate::sessions::Session;
 use crate::stanza::{Condition, StanzaError};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The rates of newcomers, from `[limits]`.
@@ -150,22 +148,24 @@ impl Door {
         admitted
     }
 
-    /// A login that waits for its turn, if it has to.
-    pub fn in_turn(&self, now: Instant, account: &str, login: Login) -> Login {
+    /// How long a login of this account has to wait for its turn, which is taken by this.
+    ///
+    /// # Errors
+    ///
+    /// The answer to one that would have to wait too long.
+    pub fn login_turn(&self, now: Instant, account: &str) -> Result<Duration, StanzaError> {
         let turn = self.lock().login_turn(now, account);
         match turn {
-            Ok(Duration::ZERO) => login,
-            Ok(wait) => Box::pin(async move {
-                tracing::debug!(?wait, "a login waits for its turn");
-                tokio::time::sleep(wait).await;
-                login.await
-            }),
-            Err(TooManyLogins) => Box::pin(async {
-                tracing::debug!("a login is refused: too many wait");
-                let error = StanzaError::from(Condition::ResourceConstraint);
-                Err(error.with_text("too many log in at present"))
-            }),
+            Ok(wait) if wait.is_zero() => {}
+            Ok(wait) => tracing::debug!(account, ?wait, "a login waits for its turn"),
+            Err(TooManyLogins) => {
+                tracing::info!(account, "a login is refused: too many wait");
+            }
         }
+        turn.map_err(|TooManyLogins| {
+            let error = StanzaError::from(Condition::ResourceConstraint);
+            error.with_text("too many log in at present")
+        })
     }
 
     /// Nothing under this lock panics; a poisoned one would still guard a whole value.
@@ -173,9 +173,6 @@ impl Door {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
-
-/// What becomes of a login: the session.
-pub type Login = BoxFuture<Result<Arc<Session>, StanzaError>>;
 
 impl Inner {
     fn admit(&mut self, now: Instant, who: Newcomer, random: u64) -> Result<(), RetryAfter> {

@@ -365,8 +365,8 @@ impl Driver {
                     .rooms
                     .backend
                     .bind(&self.connection, &account, resource);
-                let bound = self.rooms.door.in_turn(now, account.as_str(), bound);
-                self.pending = Some(Pending::Bind(bound));
+                let turn = self.rooms.door.login_turn(now, account.as_str());
+                self.pending = Some(Pending::login(turn, bound));
             }
             Event::Resume { account, previd } => {
                 let sessions = self.rooms.sessions.clone();
@@ -456,7 +456,10 @@ impl Driver {
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
     pub async fn finish(mut self) {
         let now = crate::clock::now();
-        if !matches!(self.pending, Some(Pending::Sasl(_)) | None) {
+        if !matches!(
+            self.pending,
+            Some(Pending::Sasl(_) | Pending::Turn(..)) | None
+        ) {
             let answer = std::future::poll_fn(|cx| match &mut self.pending {
                 Some(pending) => pending.poll(cx).map(Some),
                 None => Poll::Ready(None),
