@@ -331,6 +331,7 @@ mod failed_logins {
     use kit::bosh::terminated;
     use kit::xmpp::{failure, plain_auth, stream_condition};
 
+    ///
     #[tokio::test]
     async fn too_many_end_a_bosh_session() {
         let server = TestServer::with(&["auth.failures_per_stream=3"]).await;
@@ -345,6 +346,7 @@ mod failed_logins {
         assert_eq!(stream_condition(error), "policy-violation");
     }
 
+    ///
     #[tokio::test]
     async fn guesses_over_bosh_are_slowed_together_with_those_over_websocket() {
         let server = TestServer::with(&["auth.failures_per_stream=100"]).await;

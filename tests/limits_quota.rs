@@ -60,6 +60,7 @@ async fn others_chat(server: &TestServer) {
 mod slow {
     use super::*;
 
+    /// L-04
     #[tokio::test]
     async fn who_sends_too_fast_is_read_more_slowly_and_nothing_is_lost() {
         let server = TestServer::with(SLOW).await;

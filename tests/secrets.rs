@@ -118,10 +118,11 @@ mod log {
     }
 }
 
-/// S-16: whatever the transport.
+/// Whatever the transport.
 mod previd {
     use super::*;
 
+    /// S-16
     #[tokio::test]
     async fn of_another_account_is_of_no_use_over_bosh_and_its_owner_notices_nothing() {
         let server = TestServer::start().await;
@@ -146,10 +147,11 @@ mod previd {
     }
 }
 
-/// B-05, B-13
+/// Names a BOSH session.
 mod sid {
     use super::*;
 
+    /// B-13
     #[tokio::test]
     async fn that_differs_in_one_digit_is_unknown_and_its_owner_notices_nothing() {
         let server = TestServer::start().await;
@@ -195,12 +197,12 @@ mod sid {
     }
 }
 
-/// whoever stands between and makes the offer look weaker.
+/// Whoever stands between and makes the offer look weaker.
 mod downgrade {
     use super::*;
 
     /// The proof covers what the server said; with the hash of the offer taken out or changed on
-    /// the way, it is a proof of something else.
+    /// the way, it is a proof of something else. A-44
     #[tokio::test]
     async fn by_a_changed_hash_of_the_offer_fails_the_login() {
         let server = TestServer::with(&["auth.failures_per_stream=100"]).await;
