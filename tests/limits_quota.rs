@@ -215,7 +215,6 @@ mod refuse {
         let mut romeo = Bosh::login(&server, "romeo").await;
         romeo.send(&messages(&juliet.jid, 40)).await;
         let mut errors = Vec::new();
-        // The bind was one of ten.
         while errors.len() < 25 {
             errors.push(romeo.next().await);
         }
