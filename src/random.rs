@@ -36,6 +36,18 @@ macro_rules! unguessable {
                 u128::from_str_radix(text, 16).ok().map(Self)
             }
 
+            /// As a number, for the store.
+            #[allow(dead_code)] // not every name is stored
+            pub(crate) fn to_bits(self) -> u128 {
+                self.0
+            }
+
+            /// The one of [`Self::to_bits`].
+            #[allow(dead_code)]
+            pub(crate) fn from_bits(bits: u128) -> Self {
+                Self(bits)
+            }
+
             /// A few digits for the log: enough to tell them apart, too few to use one.
             pub fn short(self) -> String {
                 format!("{:08x}", (self.0 >> 96) as u32)

@@ -34,6 +34,11 @@ impl Secret {
         &self.0
     }
 
+    /// A key for one purpose, always the same for this label.
+    pub fn key(&self, label: &str) -> Vec<u8> {
+        self.derive(ScramHash::Sha256, label, "")
+    }
+
     /// Bytes that are always the same for this label and subject and look random to anyone else.
     pub(super) fn derive(&self, hash: ScramHash, label: &str, subject: &str) -> Vec<u8> {
         // NUL cannot be part of any of the three, so no two inputs read alike.

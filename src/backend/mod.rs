@@ -10,6 +10,7 @@ use crate::auth::{ChannelBinding, Mechanism, Offer, SaslFailure};
 use crate::sessions::{Ending, Session};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Stanza, StanzaError};
+use crate::stream::Outbound;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
@@ -128,6 +129,14 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Takes a stanza of a client.
     fn route(&self, session: &Arc<Session>, stanza: Stanza) -> Routed;
+
+    /// Takes up a session that outlived the last process: it hibernates, and
+    /// [`Session::notes`] are what this backend left there. Done before the first client comes.
+    fn restore(&self, session: Arc<Session>) -> BoxFuture<()>;
+
+    /// Deals with a stanza that outlived the last process and has no place; its number is that of
+    /// its record.
+    fn place_stray(&self, stray: Outbound) -> BoxFuture<()>;
 
     /// Deals with what a session leaves behind (rule 2 of the promise), tells its contacts, and
     /// removes it from the registry at last. Runs to its end whatever else happens.

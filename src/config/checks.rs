@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::units::{format_duration, format_size};
-use super::{Config, Durability, Origins};
+use super::{Config, Origins};
 
 /// Values that do not go together.
 pub(super) struct Conflict {
@@ -304,10 +304,6 @@ impl Config {
                 .iter()
                 .any(|endpoint| endpoint.origins == Origins::Any),
             "endpoint.origins is \"*\": any web page may open a stream in the browser of a visitor",
-        );
-        warn(
-            self.sm.durability == Durability::Always,
-            "sm.durability is \"always\": in this version sessions live in memory only",
         );
         warn(
             self.sm.debug_first_h != 0,

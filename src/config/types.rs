@@ -43,9 +43,9 @@ choices! {
     Durability {
         /// A session lives as long as the process.
         Memory = "memory",
-        /// A session is to outlive a clean stop.
+        /// A session outlives a clean stop.
         Restart = "restart",
-        /// A session is to outlive `kill -9`.
+        /// A session outlives `kill -9`.
         Always = "always",
     }
 }

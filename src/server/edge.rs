@@ -3,6 +3,7 @@
 use super::{DemoAccount, options};
 use crate::config::{BOSH_PATH, Config};
 use crate::http::bosh::{self, BoshHttpOptions, BoshState};
+use crate::http::departure::Stopping;
 use crate::http::driver::Rooms;
 use crate::http::files::{ClientFiles, ClientSettings, FilesError};
 use crate::http::host_meta::{self, Endpoints};
@@ -15,7 +16,6 @@ use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// What of the edge changes on reload.
 pub(super) struct Edge {
@@ -66,7 +66,7 @@ impl Edge {
         config: &Config,
         rooms: &Rooms,
         demo: &[DemoAccount],
-        stopping: &watch::Receiver<bool>,
+        stopping: &Stopping,
     ) -> Result<Router, FilesError> {
         let mut router = Router::new();
         if config.ws.enabled {

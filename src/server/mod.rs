@@ -9,6 +9,7 @@ mod demo;
 mod edge;
 mod endings;
 mod options;
+mod restore;
 mod shutdown;
 mod start;
 mod sweep;

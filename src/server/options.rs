@@ -71,6 +71,7 @@ pub(super) fn sessions(config: &Config) -> SessionsOptions {
         send_queue_bytes: config.limits.send_queue_bytes,
         max_unacked: config.sm.max_unacked,
         max_hibernating_per_user: config.sm.max_hibernating_per_user,
+        repeat_window: config.sm.repeat_window,
     }
 }
 

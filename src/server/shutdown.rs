@@ -2,17 +2,48 @@
 
 use super::endings::Endings;
 use crate::http::driver::Rooms;
-use tokio::sync::watch;
+use crate::store::{Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
 
-/// Streams are told, and those that carry them waited for.
-pub(super) async fn close_streams(stopping: &watch::Sender<bool>) {
-    stopping.send_replace(true);
-    // Every connection holds a receiver until it has dealt with its session.
-    stopping.closed().await;
+/// How many clients are let go of in a second: as many as wanted, or as it takes to let all go in
+/// half of the time there is.
+pub(super) fn pace(wanted: u32, clients: usize, grace: Duration) -> u32 {
+    if wanted == 0 {
+        return 0;
+    }
+    let needed = clients as u128 * 2000 / grace.as_millis().max(1);
+    wanted.max(u32::try_from(needed).unwrap_or(0))
 }
 
 /// The sessions that hibernate end beside each other, so that what they hold goes where it is not
 /// lost: to another resource or to offline storage. Waits for the store alone, never for a client.
 pub(super) async fn end_hibernating(rooms: &Rooms) {
     Endings::of_hibernating(rooms).all_done().await;
+}
+
+/// Hands the sessions that hibernate to the store. A journal has them there already.
+pub(super) async fn save_sessions(rooms: &Rooms, store: &Arc<dyn Store>) -> Result<(), StoreError> {
+    let sessions = rooms.sessions.hibernating();
+    let records = match store.journal() {
+        None => rooms.sessions.to_records(),
+        Some(_) => rooms.sessions.recent_records(),
+    };
+    store.record(records).await?;
+    tracing::info!(sessions, "sessions wait for the next process");
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_raised_where_the_grace_would_not_suffice() {
+        let grace = Duration::from_secs(10);
+        assert_eq!(pace(1000, 100, grace), 1000);
+        assert_eq!(pace(1000, 50_000, grace), 10_000);
+        assert_eq!(pace(0, 50_000, grace), 0);
+        assert_eq!(pace(1, 1, Duration::ZERO), 2000);
+    }
 }

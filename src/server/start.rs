@@ -2,18 +2,19 @@
 
 use super::demo::{self, DemoAccount};
 use super::edge::Edge;
-use super::{options, shutdown, sweep};
+use super::{options, restore, shutdown, sweep};
 use crate::backend::local::{Local, OptionsError};
-use crate::config::Config;
+use crate::config::{Config, Durability};
 use crate::http::admin;
+use crate::http::departure::{Departure, Farewell, departure};
 use crate::http::door::Door;
 use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::{ConnectionCap, ListenError, Listener};
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
-use crate::sessions::{Quotas, Sessions};
+use crate::sessions::{Quotas, Sessions, SessionsOptions};
 use crate::stanza::address::BareJid;
-use crate::store::{Sqlite, Store, StoreError};
+use crate::store::{Journaling, Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
 use arc_swap::ArcSwap;
 use std::collections::HashSet;
@@ -74,7 +75,7 @@ pub struct Server {
     tls: Option<Arc<TlsKeeper>>,
     demo: Vec<DemoAccount>,
     draining: Arc<AtomicBool>,
-    stopping: Arc<watch::Sender<bool>>,
+    departure: Departure,
     /// Tells the listeners to close their ports.
     closing: watch::Sender<bool>,
     listeners: JoinSet<()>,
@@ -111,18 +112,19 @@ impl Server {
             }
         };
         let (local, rooms) = rooms(&config, &store, &demo).await?;
-        let (stopping, on_stopping) = watch::channel(false);
+        let (departure, stopping) = departure();
         let (closing, on_closing) = watch::channel(false);
         let tls = tls(&config)?;
         let ports = Ports::bind(&mut config, tls.as_ref())?;
         let edge = Edge::new(&config);
-        let app = edge.router(&config, &rooms, &demo, &on_stopping)?;
-        drop(on_stopping);
+        let app = edge.router(&config, &rooms, &demo, &stopping)?;
+        drop(stopping);
+        // After all that may fail: a start that fails changes nothing of what is stored.
+        restore::sessions(&rooms, &store).await?;
         let draining = Arc::new(AtomicBool::new(false));
         let admin = admin::router(readiness(&draining));
         let listeners = ports.serve(app, admin, &on_closing);
         let sweep = tokio::spawn(sweep::run(rooms.clone(), on_closing));
-        let stopping = Arc::new(stopping);
         Ok(Self {
             config,
             rooms,
@@ -132,7 +134,7 @@ impl Server {
             tls,
             demo,
             draining,
-            stopping,
+            departure,
             closing,
             listeners,
             sweep,
@@ -186,6 +188,15 @@ impl Server {
         waiting
     }
 
+    /// All sessions of a user hibernate when the server stops, however many they are.
+    fn lift_hibernation_bound(&self) {
+        let options = options::sessions(&self.config);
+        self.rooms.sessions.set_options(SessionsOptions {
+            max_hibernating_per_user: usize::MAX,
+            ..options
+        });
+    }
+
     fn reload_certificate(&self) {
         let (Some(tls), Some(source)) = (&self.tls, options::certificate(&self.config)) else {
             return;
@@ -196,23 +207,35 @@ impl Server {
         }
     }
 
-    /// Closes the ports, ends the sessions that hibernate, tells every stream `system-shutdown`,
-    /// waits within `shutdown_grace` until no session is left and what they left behind is dealt
-    /// with, and flushes the store. Returns whether all were gone in time.
+    /// Says on `/readyz` that it stops, closes the ports, lets go of every client at the pace of
+    /// `[shutdown]`, waits within `shutdown_grace` until all are gone and what the sessions that
+    /// ended left behind is dealt with, and hands those that can be resumed to the store
+    /// (`sm.durability`). Returns whether all were gone in time.
     pub async fn stop(mut self) -> bool {
         self.draining.store(true, Ordering::Relaxed);
+        tokio::time::sleep(self.config.shutdown.delay).await;
         self.closing.send_replace(true);
+        let farewell = match self.config.sm.durability {
+            Durability::Memory => Farewell::ForGood,
+            Durability::Restart | Durability::Always => Farewell::UntilLater,
+        };
+        self.lift_hibernation_bound();
         let grace = self.config.shutdown_grace;
+        let pace = shutdown::pace(self.config.shutdown.pace, self.departure.remaining(), grace);
         let clients = tokio::time::timeout(grace, async {
-            let streams = shutdown::close_streams(&self.stopping);
+            self.departure.begin(pace, farewell);
             let ports = async { while self.listeners.join_next().await.is_some() {} };
-            tokio::join!(streams, ports);
+            tokio::join!(self.departure.all_gone(), ports);
         });
         // What clients were promised is stored however long it takes: the grace is for those who
         // are connected, and no slow one among them takes the others the time for it. The sweep
         // is between two rounds, or deals with what it ended.
-        let stored = shutdown::end_hibernating(&self.rooms);
-        let (in_time, (), _) = tokio::join!(clients, stored, &mut self.sweep);
+        let ended = async {
+            if farewell == Farewell::ForGood {
+                shutdown::end_hibernating(&self.rooms).await;
+            }
+        };
+        let (in_time, (), _) = tokio::join!(clients, ended, &mut self.sweep);
         let in_time = in_time.is_ok();
         if !in_time {
             tracing::warn!(
@@ -220,9 +243,18 @@ impl Server {
                 "shutdown_grace is over"
             );
         }
-        // Those whose link was lost meanwhile.
-        shutdown::end_hibernating(&self.rooms).await;
+        if farewell == Farewell::ForGood {
+            // Those whose link was lost meanwhile.
+            shutdown::end_hibernating(&self.rooms).await;
+        }
         self.local.finished().await;
+        if farewell == Farewell::UntilLater
+            && let Err(error) = shutdown::save_sessions(&self.rooms, &self.store).await
+        {
+            tracing::error!(%error, "sessions could not be saved: they end, and what they hold is stored as messages");
+            shutdown::end_hibernating(&self.rooms).await;
+            self.local.finished().await;
+        }
         if let Err(error) = self.store.close().await {
             tracing::error!(%error, "the store did not close in order");
         }
@@ -277,7 +309,11 @@ pub fn open_store(config: &Config) -> Result<Arc<dyn Store>, StartError> {
     make_state_dir(config)?;
     let path = config.state_dir.join(DATABASE);
     make_private_file(&path)?;
-    Ok(Arc::new(Sqlite::open(&path)?))
+    let journaling = match config.sm.durability {
+        Durability::Always => Journaling::On,
+        Durability::Restart | Durability::Memory => Journaling::Off,
+    };
+    Ok(Arc::new(Sqlite::open_with(&path, &[], journaling)?))
 }
 
 /// SQLite gives the files beside the database the mode that the database has.
@@ -317,7 +353,8 @@ async fn rooms(
     store: &Arc<dyn Store>,
     demo: &[DemoAccount],
 ) -> Result<(Arc<Local>, Rooms), StartError> {
-    let sessions = Arc::new(Sessions::new(options::sessions(config)));
+    let sessions = Sessions::with_journal(options::sessions(config), store.journal());
+    let sessions = Arc::new(sessions);
     let secret = store.secret().await?;
     let demo: HashSet<_> = demo.iter().map(|account| account.jid.clone()).collect();
     let local = Local::new(

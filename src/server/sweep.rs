@@ -36,7 +36,7 @@ mod tests {
     use crate::sessions::{Bind, Ending, Session, Sessions, SessionsOptions};
     use crate::stanza::address::{BareJid, FullJid};
     use crate::stanza::{ByteString, Stanza, StanzaError};
-    use crate::stream::Sm;
+    use crate::stream::{Outbound, Sm};
     use std::sync::Arc;
     use tokio::sync::Notify;
 
@@ -82,6 +82,14 @@ mod tests {
             unreachable!("nobody sends")
         }
 
+        fn restore(&self, _: Arc<Session>) -> BoxFuture<()> {
+            unreachable!("nobody was here before")
+        }
+
+        fn place_stray(&self, _: Outbound) -> BoxFuture<()> {
+            unreachable!("nothing was here before")
+        }
+
         fn ended(&self, ending: Ending) -> BoxFuture<()> {
             let (sessions, go_on) = (self.sessions.clone(), self.go_on.clone());
             Box::pin(async move {
@@ -101,6 +109,7 @@ mod tests {
             send_queue_bytes: 1000,
             max_unacked: 1,
             max_hibernating_per_user: 1,
+            repeat_window: 128,
         }));
         for jid in jids {
             let Bind::Bound(session) = sessions.bind(FullJid::new(jid).unwrap()) else {

@@ -1,6 +1,7 @@
 //! The bounded mailbox of one session.
 
 use super::EndReason;
+use super::recording::Line;
 use crate::stream::Outbound;
 use atomic_waker::AtomicWaker;
 use std::collections::VecDeque;
@@ -75,6 +76,8 @@ pub(super) struct Mailbox {
 struct Inner {
     queue: VecDeque<Outbound>,
     bytes: usize,
+    /// The number of the last stanza that was taken.
+    last_number: u64,
     bounds: Bounds,
     open: bool,
     command: Option<Command>,
@@ -96,6 +99,7 @@ impl Mailbox {
         let inner = Inner {
             queue: VecDeque::new(),
             bytes: 0,
+            last_number: 0,
             bounds,
             open: true,
             command: None,
@@ -107,7 +111,8 @@ impl Mailbox {
         }
     }
 
-    pub(super) fn push(&self, stanza: Outbound) -> Delivered {
+    /// Takes a stanza, numbers it, and tells `line` of it.
+    pub(super) fn push(&self, mut stanza: Outbound, line: &Line) -> Delivered {
         let mut inner = self.lock();
         if !inner.open {
             return Delivered::Gone(stanza);
@@ -116,6 +121,9 @@ impl Mailbox {
             return Delivered::Full(stanza);
         }
         inner.bytes += stanza.text.len();
+        inner.last_number += 1;
+        stanza.number = inner.last_number;
+        line.queued(&stanza); // under the lock, so that the journal has the order of the queue
         inner.queue.push_back(stanza);
         let pressed = inner.is_pressed();
         drop(inner);
@@ -215,6 +223,16 @@ impl Mailbox {
         std::mem::take(&mut inner.queue)
     }
 
+    /// Goes on after this number.
+    pub(super) fn continue_after(&self, number: u64) {
+        self.lock().last_number = number;
+    }
+
+    /// Looks at what waits, oldest first.
+    pub(super) fn look(&self, look: impl FnMut(&Outbound)) {
+        self.lock().queue.iter().for_each(look);
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.lock().open
     }
@@ -272,6 +290,11 @@ mod tests {
     use crate::stanza::{Kind, MessageType};
     use std::time::SystemTime;
 
+    fn push(mailbox: &Mailbox, stanza: Outbound) -> Delivered {
+        let line = Line::new(None, crate::sessions::SessionId::random());
+        mailbox.push(stanza, &line)
+    }
+
     fn stanza(bytes: usize) -> Outbound {
         Outbound::new(
             "x".repeat(bytes).into(),
@@ -298,27 +321,27 @@ mod tests {
     #[test]
     fn over_the_soft_bound_senders_are_pressed_and_at_the_hard_one_refused() {
         let mailbox = mailbox(2, 4);
-        assert!(matches!(mailbox.push(stanza(1)), Delivered::Queued));
-        assert!(matches!(mailbox.push(stanza(1)), Delivered::Queued));
-        assert!(matches!(mailbox.push(stanza(1)), Delivered::Pressed));
-        assert!(matches!(mailbox.push(stanza(1)), Delivered::Pressed));
-        assert!(matches!(mailbox.push(stanza(1)), Delivered::Full(_)));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Queued));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Queued));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Pressed));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Pressed));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Full(_)));
         assert_eq!(mailbox.len(), 4);
     }
 
     #[test]
     fn bytes_press_as_stanzas_do() {
         let mailbox = mailbox(2, 4);
-        assert!(matches!(mailbox.push(stanza(201)), Delivered::Pressed));
-        assert!(matches!(mailbox.push(stanza(201)), Delivered::Pressed));
-        assert!(matches!(mailbox.push(stanza(1)), Delivered::Full(_)));
+        assert!(matches!(push(&mailbox, stanza(201)), Delivered::Pressed));
+        assert!(matches!(push(&mailbox, stanza(201)), Delivered::Pressed));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Full(_)));
     }
 
     #[test]
     fn a_pressed_sender_goes_on_when_the_mailbox_is_below_its_bound() {
         let mailbox = mailbox(1, 4);
-        mailbox.push(stanza(1));
-        mailbox.push(stanza(1));
+        push(&mailbox, stanza(1));
+        push(&mailbox, stanza(1));
         assert!(mailbox.poll_relieved(&mut context()).is_pending());
         assert!(mailbox.poll_mail(&mut context(), true).is_ready());
         assert!(mailbox.poll_relieved(&mut context()).is_ready());
@@ -337,8 +360,8 @@ mod tests {
         assert!(mailbox.poll_room(&mut context()).is_pending());
         mailbox.set_bounds(Bounds { soft, hard });
         assert!(mailbox.poll_room(&mut context()).is_ready());
-        mailbox.push(stanza(1));
-        mailbox.push(stanza(1));
+        push(&mailbox, stanza(1));
+        push(&mailbox, stanza(1));
         assert!(mailbox.poll_room(&mut context()).is_pending());
         mailbox.close();
         assert!(!mailbox.has_room());
@@ -348,17 +371,17 @@ mod tests {
     #[test]
     fn a_closed_mailbox_gives_back_what_waits_and_what_comes() {
         let mailbox = mailbox(1, 4);
-        mailbox.push(stanza(1));
-        mailbox.push(stanza(1));
+        push(&mailbox, stanza(1));
+        push(&mailbox, stanza(1));
         assert_eq!(mailbox.close().len(), 2);
-        assert!(matches!(mailbox.push(stanza(1)), Delivered::Gone(_)));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Gone(_)));
         assert!(mailbox.poll_relieved(&mut context()).is_ready());
     }
 
     #[test]
     fn commands_come_before_stanzas_and_an_end_is_not_overruled() {
         let mailbox = mailbox(1, 4);
-        mailbox.push(stanza(1));
+        push(&mailbox, stanza(1));
         mailbox.command(Command::End(EndReason::Conflict));
         mailbox.command(Command::HandOver);
         let mail = mailbox.poll_mail(&mut context(), true);

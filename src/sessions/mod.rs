@@ -9,7 +9,9 @@
 
 mod mailbox;
 mod quota;
+mod recording;
 mod registry;
+mod repeats;
 mod session;
 mod tombstones;
 
@@ -18,5 +20,7 @@ mod tests;
 
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
 pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
+pub use recording::Reunion;
+pub(crate) use recording::saved;
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
 pub use session::{EndReason, Ending, Presence, Session, SessionId};

@@ -1,9 +1,12 @@
 //! The registry: sessions by account, by full address and by id; hibernation and resumption.
 
 use super::mailbox::{Amount, Bounds, Command};
+use super::recording::{self, Reunion};
+use super::repeats::EndedMessages;
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
 use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
+use crate::store::journal::{Journal, Record, SavedSession};
 use crate::stream::Sm;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -23,6 +26,8 @@ pub struct SessionsOptions {
     pub max_unacked: usize,
     /// `sm.max_hibernating_per_user`
     pub max_hibernating_per_user: usize,
+    /// `sm.repeat_window`: how many messages a session remembers; 0: none are.
+    pub repeat_window: usize,
 }
 
 /// The hard bound of a mailbox is so many times its soft one: senders are slowed at the soft
@@ -50,6 +55,8 @@ pub struct Sessions {
     by_id: Shards<SessionId, Arc<Session>>,
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
+    journal: Option<Arc<Journal>>,
+    pub(super) ended_messages: Mutex<EndedMessages>,
 }
 
 /// What came of asking for a resource.
@@ -83,19 +90,30 @@ pub struct ClaimError {
 impl Sessions {
     /// An empty registry.
     pub fn new(options: SessionsOptions) -> Self {
+        Self::with_journal(options, None)
+    }
+
+    /// An empty registry that records what happens to its sessions, as it happens.
+    pub fn with_journal(options: SessionsOptions, journal: Option<Arc<Journal>>) -> Self {
         Self {
+            journal,
             options: arc_swap::ArcSwap::from_pointee(options),
             hasher: RandomState::new(),
             by_account: (0..SHARDS).map(|_| Shard::default()).collect(),
             by_id: (0..SHARDS).map(|_| Shard::default()).collect(),
             expiries: Mutex::default(),
             tombstones: Mutex::default(),
+            ended_messages: Mutex::default(),
         }
     }
 
     /// Other bounds from now on; mailboxes take them up when their session next changes hands.
     pub fn set_options(&self, options: SessionsOptions) {
         self.options.store(Arc::new(options));
+    }
+
+    pub(super) fn repeat_window(&self) -> usize {
+        self.options.load().repeat_window
     }
 
     /// The open sessions of an account, in the order in which they were bound.
@@ -153,6 +171,7 @@ impl Sessions {
     pub fn bind(&self, jid: FullJid) -> Bind {
         let options = self.options.load();
         let account: Box<str> = account_of(&jid).into();
+        let _unit = self.journal.as_ref().map(|journal| journal.unit());
         let mut shard = write(self.account_shard(&account));
         let sessions = shard.entry(account).or_default();
         if let Some(holder) = sessions.iter().find(|session| *session.jid() == jid) {
@@ -161,11 +180,18 @@ impl Sessions {
         if sessions.len() >= options.sessions_per_user {
             return Bind::TooMany(oldest_hibernating(sessions).cloned());
         }
+        let repeats = self.repeats(&jid.to_bare(), sessions.first());
         let session = Arc::new(Session::new(
             SessionId::random(),
             jid,
             attached_bounds(&options),
+            self.journal.clone(),
+            repeats,
         ));
+        session.record(|id| Record::Bound {
+            session: id,
+            jid: session.jid().clone(),
+        });
         sessions.push(session.clone());
         write(self.id_shard(session.id())).insert(session.id(), session.clone());
         Bind::Bound(session)
@@ -222,6 +248,7 @@ impl Sessions {
         match std::mem::replace(&mut *carrier, Carrier::Attached) {
             Carrier::Hibernating { sm, until, .. } => {
                 lock(&self.expiries).remove(&(until, session.id()));
+                session.withdraw_messages();
                 session
                     .mailbox()
                     .set_bounds(attached_bounds(&self.options.load()));
@@ -242,6 +269,14 @@ impl Sessions {
     /// Returns the sessions that must end for it, because the account hibernates too many: the
     /// oldest go first.
     pub fn hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) -> Vec<Ending> {
+        self.let_hibernate(session, sm, now);
+        let mut endings: Vec<_> = self.obey_late_order(session).into_iter().collect();
+        let most = self.options.load().max_hibernating_per_user;
+        endings.extend(self.end_surplus(session.account(), most));
+        endings
+    }
+
+    fn let_hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
         // Nobody empties it, so nobody is made to wait for it.
@@ -265,11 +300,9 @@ impl Sessions {
                 until,
                 since: now,
             };
+            session.expose_messages();
         }
         session.let_go.notify_waiters();
-        let mut endings: Vec<_> = self.obey_late_order(session).into_iter().collect();
-        endings.extend(self.end_surplus(session.account(), options.max_hibernating_per_user));
-        endings
     }
 
     fn end_surplus(&self, account: &BareJid, most: usize) -> Vec<Ending> {
@@ -345,6 +378,8 @@ impl Sessions {
     /// is returned for the backend, which calls [`Sessions::remove`] when it has dealt with it.
     pub fn close(&self, session: &Arc<Session>, sm: Option<Box<Sm>>, reason: EndReason) -> Ending {
         *session.carrier() = Carrier::Ended;
+        session.record(|session| Record::Ended { session });
+        self.keep_messages(session, reason, crate::clock::now());
         let waiting = session.mailbox().close();
         let mut leftovers = Vec::with_capacity(waiting.len());
         if let Some(sm) = sm {
@@ -362,6 +397,7 @@ impl Sessions {
 
     /// Forgets a session whose ending the backend has dealt with; its resource is free.
     pub fn remove(&self, session: &Session) {
+        session.record(|session| Record::Gone { session });
         write(self.id_shard(session.id())).remove(&session.id());
         let account = session.account().as_str();
         let mut shard = write(self.account_shard(account));
@@ -387,8 +423,76 @@ impl Sessions {
         }
     }
 
+    /// What happens to sessions is recorded here, if it is.
+    pub fn journal(&self) -> Option<&Arc<Journal>> {
+        self.journal.as_ref()
+    }
+
+    /// Brings a session of the last process back. It hibernates, with all its time to be resumed;
+    /// one that nobody can come back for is due at once ([`Sessions::expire`]), so that what it
+    /// holds finds its place.
+    ///
+    /// For a registry that nobody uses yet. The backend is told by the caller.
+    pub fn restore(&self, saved: SavedSession, reunion: &Reunion, now: Instant) -> Arc<Session> {
+        let resumable = recording::is_resumable(&saved);
+        let id = SessionId::from_bits(saved.id);
+        let journal = self.journal.clone();
+        let bounds = attached_bounds(&self.options.load());
+        let account = saved.jid.to_bare();
+        let siblings = self.of_account(account.as_str());
+        let repeats = self.repeats(&account, siblings.first());
+        let session = Arc::new(Session::new(id, saved.jid, bounds, journal, repeats));
+        let last = saved.stanzas.last().map_or(0, |stanza| stanza.number);
+        session.mailbox().continue_after(last);
+        let stanzas = saved.stanzas.into_iter();
+        let stanzas = stanzas.map(|stanza| reunion.outbound(stanza)).collect();
+        let mut sm = saved.sm.unwrap_or_default();
+        if !resumable {
+            sm.resume_seconds = None;
+        }
+        {
+            let _unit = session.unit();
+            session.restore_state(saved.state);
+        }
+        session.line().set_handled(sm.handled);
+        session.restore_recent(saved.recent);
+        let sm = Box::new(recording::restored_sm(sm, stanzas));
+        write(self.account_shard(session.account().as_str()))
+            .entry(session.account().as_str().into())
+            .or_default()
+            .push(session.clone());
+        write(self.id_shard(id)).insert(id, session.clone());
+        self.let_hibernate(&session, sm, now);
+        session
+    }
+
+    /// All sessions that hibernate, as records: what a stopping server hands to the store.
+    ///
+    /// For a registry that nobody uses any more.
+    pub fn to_records(&self) -> Vec<Record> {
+        let mut numbers = 0;
+        let mut records = Vec::new();
+        for session in self.all() {
+            if let Carrier::Hibernating { sm, .. } = &*session.carrier() {
+                records.extend(session.to_records(sm, &mut numbers));
+            }
+        }
+        records
+    }
+
+    /// What a journal is not told as it happens: which messages of each session are not taken a
+    /// second time.
+    pub fn recent_records(&self) -> Vec<Record> {
+        let sessions = self.all();
+        sessions
+            .iter()
+            .map(|session| session.recent_record())
+            .collect()
+    }
+
     /// Ends the sessions that hibernated long enough. Call it about once a second.
     pub fn expire(&self, now: Instant) -> Vec<Ending> {
+        lock(&self.ended_messages).expire(now);
         let due: Vec<SessionId> = {
             let expiries = lock(&self.expiries);
             expiries

@@ -1,8 +1,11 @@
 //! One session.
 
 use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
+use super::recording::Line;
+use super::repeats::Repeats;
 use crate::stanza::ByteString;
 use crate::stanza::address::{BareJid, FullJid};
+use crate::store::journal::{Journal, Record};
 use crate::stream::{Outbound, Sm};
 use std::any::Any;
 use std::fmt;
@@ -99,6 +102,7 @@ pub struct Session {
     jid: FullJid,
     account: BareJid,
     mailbox: Mailbox,
+    line: Line,
     carrier: Mutex<Carrier>,
     /// Told when the carrier changed: somebody may wait for the session to be let go.
     pub(super) let_go: tokio::sync::Notify,
@@ -106,13 +110,22 @@ pub struct Session {
     carbons: AtomicBool,
     interested: AtomicBool,
     inactive: AtomicBool,
+    notes: Mutex<String>,
+    pub(super) repeats: Repeats,
     data: OnceLock<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Session {
-    pub(super) fn new(id: SessionId, jid: FullJid, bounds: Bounds) -> Self {
+    pub(super) fn new(
+        id: SessionId,
+        jid: FullJid,
+        bounds: Bounds,
+        journal: Option<Arc<Journal>>,
+        repeats: Repeats,
+    ) -> Self {
         Self {
             id,
+            line: Line::new(journal, id),
             account: jid.to_bare(),
             jid,
             mailbox: Mailbox::new(bounds),
@@ -122,6 +135,8 @@ impl Session {
             carbons: AtomicBool::new(false),
             interested: AtomicBool::new(false),
             inactive: AtomicBool::new(false),
+            notes: Mutex::default(),
+            repeats,
             data: OnceLock::new(),
         }
     }
@@ -143,7 +158,8 @@ impl Session {
 
     /// Puts a stanza into the mailbox, whether a stream carries the session or it hibernates.
     pub fn deliver(&self, stanza: Outbound) -> Delivered {
-        self.mailbox.push(stanza)
+        let _unit = self.unit(); // before the lock of the mailbox: see `Journal`
+        self.mailbox.push(stanza, &self.line)
     }
 
     /// Whether it takes stanzas: it is not over.
@@ -205,7 +221,9 @@ impl Session {
 
     /// Replaces its presence; returns the former one. `None`: unavailable.
     pub fn set_presence(&self, presence: Option<Presence>) -> Option<Presence> {
-        std::mem::replace(&mut *lock(&self.presence), presence)
+        let former = std::mem::replace(&mut *lock(&self.presence), presence);
+        self.record_state();
+        former
     }
 
     /// Whether it gets carbons (XEP-0280).
@@ -216,6 +234,7 @@ impl Session {
     /// Switches carbons.
     pub fn set_carbons(&self, on: bool) {
         self.carbons.store(on, Ordering::Relaxed);
+        self.record_state();
     }
 
     /// Whether it asked for the roster, so that it gets pushes (RFC 6121 §2.1.6).
@@ -226,6 +245,7 @@ impl Session {
     /// It asked for the roster.
     pub fn set_interested(&self) {
         self.interested.store(true, Ordering::Relaxed);
+        self.record_state();
     }
 
     /// Whether its user looks elsewhere (XEP-0352).
@@ -236,6 +256,18 @@ impl Session {
     /// Switches client state.
     pub fn set_inactive(&self, inactive: bool) {
         self.inactive.store(inactive, Ordering::Relaxed);
+        self.record_state();
+    }
+
+    /// What the backend wants to know again if the session outlives the process.
+    pub fn notes(&self) -> String {
+        lock(&self.notes).clone()
+    }
+
+    /// Replaces [`Session::notes`].
+    pub fn set_notes(&self, notes: String) {
+        *lock(&self.notes) = notes;
+        self.record_state();
     }
 
     /// What the backend keeps with the session; set once, at bind.
@@ -246,6 +278,14 @@ impl Session {
     /// Sets what the backend keeps with the session. Returns whether it was the first time.
     pub fn set_data(&self, data: Arc<dyn Any + Send + Sync>) -> bool {
         self.data.set(data).is_ok()
+    }
+
+    pub(super) fn line(&self) -> &Line {
+        &self.line
+    }
+
+    pub(super) fn record(&self, record: impl FnOnce(u128) -> Record) {
+        self.line.append(record);
     }
 
     pub(super) fn mailbox(&self) -> &Mailbox {

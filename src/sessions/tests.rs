@@ -14,6 +14,7 @@ fn sessions() -> Sessions {
         send_queue_bytes: 1_000_000,
         max_unacked: 5,
         max_hibernating_per_user: 2,
+        repeat_window: 128,
     })
 }
 

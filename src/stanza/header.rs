@@ -122,6 +122,8 @@ pub struct Marks {
     pub receipt: bool,
     /// `<delay xmlns='urn:xmpp:delay'/>` (XEP-0203), whoever put it there.
     pub delay: bool,
+    /// `<origin-id xmlns='urn:xmpp:sid:0' id='…'/>` (XEP-0359 §3.2), with an id that is not empty.
+    pub origin_id: bool,
 }
 
 /// One stanza: its header, and its text as it goes on.
@@ -147,7 +149,7 @@ pub struct Stanza {
 }
 
 /// For what this server wrote or let in under the limits of that day.
-const OWN_LIMITS: crate::xml::Limits = crate::xml::Limits {
+pub(super) const OWN_LIMITS: crate::xml::Limits = crate::xml::Limits {
     depth: u16::MAX,
     attributes: 256,
     namespaces: 64,
@@ -343,6 +345,8 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
         if let Kind::Message(_) = kind {
             for child in self.frame.children() {
                 mark(&mut marks, child.name(), &child.namespace());
+                marks.origin_id |= child.is("origin-id", "urn:xmpp:sid:0")
+                    && child.attribute("id").is_some_and(|id| !id.is_empty());
             }
         }
         marks

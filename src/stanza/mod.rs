@@ -6,12 +6,14 @@
 pub mod address;
 mod delay;
 mod error;
+mod fingerprint;
 mod header;
 mod reply;
 
 pub use bytestring::ByteString;
 pub use delay::{stamp, stamped};
 pub use error::{Condition, ErrorType, StanzaError};
+pub use fingerprint::Fingerprints;
 pub use header::{IqType, Kind, Marks, MessageType, Payload, PresenceType, Stanza};
 pub use reply::{error_kind, error_reply, iq_result};
 

@@ -6,19 +6,22 @@
 //! change is committed; the one exception is [`Store::keep_offline`], which a sender must not
 //! wait for and which therefore has two stages.
 
+pub mod journal;
 mod sqlite;
 mod types;
 
-pub use sqlite::{Schema, Sqlite};
+pub use sqlite::{Journaling, Schema, Sqlite};
 pub use types::{
-    Kept, OfflineMessage, PendingRequest, RosterChange, RosterItem, StoreError, StoredMessage,
-    StoredRoster, Subscription,
+    Kept, OfflineMessage, PendingRequest, RosterChange, RosterItem, SavedSessions, StoreError,
+    StoredMessage, StoredRoster, Subscription,
 };
 
 use crate::auth::{Credentials, Secret};
 use crate::stanza::address::BareJid;
 use futures_util::future::BoxFuture;
+use journal::{Journal, Record};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// A call that runs.
 pub type Call<T> = BoxFuture<'static, Result<T, StoreError>>;
@@ -67,11 +70,14 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// The future is done when the message stands in the queue of the writer, which a clean stop
     /// empties; it waits only while that queue is full. It yields a second future, done when the
     /// message is on disk or is refused. The second need not be awaited for the first to hold.
+    ///
+    /// `along` goes to disk together with the message, and not at all if that is not kept.
     fn keep_offline(
         &self,
         account: &BareJid,
         message: OfflineMessage,
         limit: usize,
+        along: Vec<Record>,
     ) -> Call<Call<Kept>>;
 
     /// The oldest messages that are kept for an account, at most `limit`, in the order in which
@@ -80,6 +86,15 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     /// Forgets kept messages: they were handed over.
     fn forget_offline(&self, account: &BareJid, ids: Vec<i64>) -> Call<()>;
+
+    /// The sessions that outlived the last process. They stay until records say otherwise.
+    fn sessions(&self) -> Call<SavedSessions>;
+
+    /// Carries out records, all or none.
+    fn record(&self, records: Vec<Record>) -> Call<()>;
+
+    /// Where records go as things happen, if they do.
+    fn journal(&self) -> Option<Arc<Journal>>;
 
     /// Carries out what is queued and closes. Later calls fail with [`StoreError::Closed`].
     fn close(&self) -> Call<()>;

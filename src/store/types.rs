@@ -1,5 +1,6 @@
 //! What a store keeps, as values.
 
+use super::journal::{SavedSession, SavedStanza};
 use crate::stanza::ByteString;
 use crate::stanza::address::BareJid;
 use std::time::SystemTime;
@@ -188,4 +189,15 @@ pub struct StoredMessage {
     pub id: i64,
     /// The message and when it was sent.
     pub message: OfflineMessage,
+}
+
+/// What outlived the last process.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct SavedSessions {
+    /// In no order.
+    pub sessions: Vec<SavedSession>,
+    /// Stanzas that somebody was promised and that have no place, oldest first.
+    pub strays: Vec<SavedStanza>,
+    /// Above every number in them.
+    pub next_number: u64,
 }

@@ -1,8 +1,8 @@
 //! What the copies of one message know of each other.
 
 use crate::stanza::ByteString;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 /// Shared by the copies of one message that go to several sessions of an account: to each resource
 /// at the bare address, or as carbons.
@@ -20,6 +20,8 @@ struct Shared {
     arrived: AtomicBool,
     /// The message itself: a carbon is only its wrapping.
     original: ByteString,
+    /// What they are known by on disk.
+    number: OnceLock<u64>,
 }
 
 impl Copies {
@@ -32,7 +34,35 @@ impl Copies {
             pending: AtomicUsize::new(count),
             arrived: AtomicBool::new(false),
             original: original.clone(),
+            number: OnceLock::new(),
         })))
+    }
+
+    /// For `pending` copies that outlived the process.
+    pub fn restored(original: &ByteString, pending: usize, arrived: bool, number: u64) -> Self {
+        Self(Some(Arc::new(Shared {
+            pending: AtomicUsize::new(pending),
+            arrived: AtomicBool::new(arrived),
+            original: original.clone(),
+            number: number.into(),
+        })))
+    }
+
+    /// Whether there are some.
+    pub fn are_some(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// What is to be known of them after the process: the number that all copies share, which
+    /// `number` gives to those that have none; the message; and whether a copy has arrived.
+    pub fn to_save(&self, number: impl FnOnce() -> u64) -> Option<(u64, &ByteString, bool)> {
+        let shared = self.0.as_ref()?;
+        let number = *shared.number.get_or_init(number);
+        Some((
+            number,
+            &shared.original,
+            shared.arrived.load(Ordering::Acquire),
+        ))
     }
 
     /// A client has acknowledged its copy, or got it and acknowledges nothing.

@@ -18,6 +18,8 @@ pub struct Outbound {
     pub at: SystemTime,
     /// The other sessions that it goes to.
     pub copies: Copies,
+    /// Its number in the mailbox of the session; 0 before it was there.
+    pub number: u64,
 }
 
 impl Outbound {
@@ -28,6 +30,7 @@ impl Outbound {
             kind,
             at,
             copies: Copies::default(),
+            number: 0,
         }
     }
 }
@@ -66,6 +69,9 @@ pub enum Transmit {
     Redirect(Arc<str>),
     /// `<stream:error/>`; a [`Transmit::Close`] follows.
     Error(ByteString),
+    /// The link ends and the session does not: no `<close/>` (RFC 7395 §3.6), so that the client
+    /// comes back for it.
+    Leave,
     /// The end of the stream: `<close/>`, or `type='terminate'`; with the fault, if it is for one.
     Close(Option<StreamFault>),
 }

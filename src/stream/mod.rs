@@ -31,7 +31,7 @@ pub use copies::Copies;
 pub use fault::{Condition, StreamFault};
 pub use interface::{Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, Transmit};
 pub use options::{SharedOptions, StreamOptions};
-pub use sm::{Sm, SmOptions};
+pub use sm::{Arrived, Sm, SmOptions};
 pub use unacked::{HandledCountTooHigh, UnackedQueue};
 pub use write::{CLOSE, close_to, open};
 
@@ -353,6 +353,22 @@ impl Stream {
         self.fail(now, StreamFault::Resumed);
     }
 
+    /// The server stops, and the session goes on without it: the link is let go of, so that the
+    /// client comes back for its session. One that cannot be resumed ends.
+    pub fn leave(&mut self, now: Instant) {
+        let resumable = matches!(&self.state, State::Bound(bound)
+            if bound.sm.as_ref().is_some_and(|sm| sm.resume_timeout().is_some()));
+        if !resumable {
+            return self.fail(now, StreamFault::Shutdown);
+        }
+        let mut state = self.take_state();
+        self.tell_before_close(&mut state);
+        self.transmits.push_back(Transmit::Leave);
+        self.state = State::Closed {
+            finish: lost(state),
+        };
+    }
+
     /// This side ends the session and says why.
     pub fn end(&mut self, now: Instant, fault: StreamFault) {
         self.fail(now, fault);
@@ -451,6 +467,19 @@ impl Stream {
     /// Whether stream management is on, so that what is not acked is kept.
     pub fn is_managed(&self) -> bool {
         matches!(&self.state, State::Bound(bound) if bound.sm.is_some())
+    }
+
+    /// The stream management of the session, also when the stream is over.
+    pub fn sm_mut(&mut self) -> Option<&mut Sm> {
+        match &mut self.state {
+            State::Bound(bound) => bound.sm.as_deref_mut(),
+            State::Closing { finish, .. } | State::Closed { finish } => match finish {
+                Finish::Hibernate(sm) => Some(sm),
+                Finish::End { sm, .. } => sm.as_deref_mut(),
+                Finish::Unbound => None,
+            },
+            _ => None,
+        }
     }
 
     /// Whether both sides have closed, or the client took too long to.

@@ -55,14 +55,28 @@ pub struct Sm {
     unacked_bytes: usize,
     /// Stanzas sent since the last `<r/>`.
     unrequested: u32,
-    /// When the oldest of them was sent.
+    /// When the oldest of them was sent, or when an answer left some of those before unacked.
     unrequested_since: Option<Instant>,
     /// When the `<r/>` went out that is not answered yet.
     requested_at: Option<Instant>,
     first_h: u32,
     /// How long the session may hibernate; `None`: not resumable.
     resume: Option<std::time::Duration>,
+    /// What the client has acknowledged since it was last asked after.
+    arrived: Option<Arrived>,
 }
+
+/// Stanzas that the client has acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    /// [`Outbound::number`] of the last of them.
+    pub through: u64,
+    /// Whether one of them may have copies elsewhere.
+    pub has_copies: bool,
+}
+
+/// How long a full unacked queue waits for its next `<r/>` if `sm.ack_request_delay` is zero.
+const FULL_QUEUE_REQUEST_DELAY: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Sm {
     /// Counters at `<enabled/>`. `resume`: how long the session may hibernate, if at all.
@@ -78,7 +92,30 @@ impl Sm {
             requested_at: None,
             first_h,
             resume,
+            arrived: None,
         }
+    }
+
+    /// Stream management that outlived the process. Which of the stanzas the client has, it says
+    /// when it resumes; so all of them count as sent.
+    pub fn restored(
+        handled: u32,
+        acked: u32,
+        resume: Option<std::time::Duration>,
+        stanzas: impl IntoIterator<Item = Outbound>,
+    ) -> Self {
+        let mut sm = Self::new(handled, resume);
+        sm.unacked = UnackedQueue::new(acked);
+        for stanza in stanzas {
+            sm.unacked_bytes += stanza.text.len();
+            sm.unacked.push(stanza);
+        }
+        sm
+    }
+
+    /// What the client has acknowledged since this was last called.
+    pub fn take_arrived(&mut self) -> Option<Arrived> {
+        self.arrived.take()
     }
 
     /// How many stanzas of the client are handled, modulo 2^32: the `h` we send.
@@ -92,7 +129,7 @@ impl Sm {
     }
 
     /// How many stanzas the client has acknowledged, modulo 2^32.
-    pub(super) fn acked(&self) -> u32 {
+    pub fn acked(&self) -> u32 {
         // The bound of the queue is far below 2^32, so the cast loses nothing.
         self.sent().wrapping_sub(self.unacked.len() as u32)
     }
@@ -192,10 +229,16 @@ impl Sm {
 
     /// When the `<r/>` for a lone stanza is due.
     pub(super) fn request_deadline(&self, options: &SmOptions) -> Option<Instant> {
-        if self.requested_at.is_some() || options.ack_request_delay.is_zero() {
+        if self.requested_at.is_some() {
             return None;
         }
-        Some(self.unrequested_since? + options.ack_request_delay)
+        let delay = match options.ack_request_delay {
+            delay if !delay.is_zero() => delay,
+            // No further stanza will bring the number about: an answer has to make room first.
+            _ if !self.has_room(options, 1) => FULL_QUEUE_REQUEST_DELAY,
+            _ => return None,
+        };
+        Some(self.unrequested_since? + delay)
     }
 
     /// When an unanswered `<r/>` means that the link is dead.
@@ -205,9 +248,11 @@ impl Sm {
 
     /// The client said how much it handled. Returns whether the next `<r/>` is due.
     ///
-    /// An answer overtaken by another one is ignored (XEP-0198 §4 counts up only).
+    /// An answer overtaken by another one is ignored (XEP-0198 §4 counts up only). A client may
+    /// answer before it has handled what it got, so what an answer leaves is asked for again.
     pub(super) fn on_answer(
         &mut self,
+        now: Instant,
         h: u32,
         options: &SmOptions,
     ) -> Result<bool, HandledCountTooHigh> {
@@ -219,15 +264,22 @@ impl Sm {
         if self.unacked.is_empty() {
             self.unrequested = 0;
             self.unrequested_since = None;
+        } else {
+            self.unrequested_since.get_or_insert(now);
         }
         Ok(self.request_is_due(options))
     }
 
     fn forget_handled(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
-        let bytes = &mut self.unacked_bytes;
+        let (bytes, arrived) = (&mut self.unacked_bytes, &mut self.arrived);
         self.unacked.on_ack_answer(h, |stanza| {
             *bytes -= stanza.text.len();
             stanza.copies.arrive();
+            let had_copies = arrived.is_some_and(|arrived| arrived.has_copies);
+            *arrived = Some(Arrived {
+                through: stanza.number,
+                has_copies: had_copies || stanza.copies.are_some(),
+            });
         })?;
         Ok(())
     }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use stanzad::auth::{Credentials, ITERATIONS_MIN};
 use stanzad::backend::local::{Local, LocalOptions, accounts};
 use stanzad::http::bosh::{BoshHttpOptions, BoshState, routes};
+use stanzad::http::departure::{Departure, Farewell, departure};
 use stanzad::http::driver::Rooms;
 use stanzad::http::listener::{Listener, ListenerOptions};
 use stanzad::http::origin::OriginPolicy;
@@ -16,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
 
 pub const DOMAIN: &str = "example.org";
 pub const ORIGIN: &str = "https://chat.example.org";
@@ -28,7 +28,7 @@ pub struct World {
     pub address: SocketAddr,
     pub state: BoshState,
     pub sessions: Arc<Sessions>,
-    stop: watch::Sender<bool>,
+    stop: Departure,
     _dir: tempfile::TempDir,
 }
 
@@ -54,6 +54,7 @@ impl World {
             send_queue_bytes: 4 * 1024 * 1024,
             max_unacked: 1000,
             max_hibernating_per_user: 8,
+            repeat_window: 128,
         }));
         let mut local = LocalOptions::for_host(DOMAIN);
         local.anonymous = true;
@@ -67,15 +68,15 @@ impl World {
         change(&mut options, &mut stream_options);
         let stream_options = Arc::new(arc_swap::ArcSwap::from_pointee(stream_options));
         let rooms = Rooms::unlimited(local, sessions.clone(), stream_options);
-        let (stop, stopping) = watch::channel(false);
+        let (stop, stopping) = departure();
         let options = Arc::new(arc_swap::ArcSwap::from_pointee(options));
         let state = BoshState::new(rooms, options, stopping.clone());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = Listener::bind(address, ListenerOptions::default()).unwrap();
         let address = listener.address();
-        let mut stopped = stopping;
+        let stopped = stopping;
         tokio::spawn(listener.serve(routes(state.clone()), async move {
-            let _ = stopped.wait_for(|stopping| *stopping).await;
+            stopped.begun().await;
         }));
         Self {
             address,
@@ -88,7 +89,7 @@ impl World {
 
     /// Tells everything to stop.
     pub fn stop(&self) {
-        self.stop.send_replace(true);
+        self.stop.begin(0, Farewell::ForGood);
     }
 
     pub async fn connect(&self) -> Http {

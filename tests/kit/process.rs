@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 /// A running process; killed with the test.
 pub struct Process {
-    child: Child,
+    child: Option<Child>,
     pub address: SocketAddr,
     pub state: TempDir,
 }
@@ -22,6 +22,15 @@ impl Process {
     pub async fn logging(options: &[&str], level: &str, log: Stdio) -> Self {
         let state = tempfile::tempdir().expect("a directory");
         server::make_accounts(state.path()).await;
+        Self::run(state, options, level, log)
+    }
+
+    /// Over what an earlier one left.
+    pub fn over(state: TempDir, options: &[&str]) -> Self {
+        Self::run(state, options, "error", Stdio::inherit())
+    }
+
+    fn run(state: TempDir, options: &[&str], level: &str, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stanzad"));
         command.arg("serve");
         for setting in server::settings(state.path(), options) {
@@ -44,7 +53,7 @@ impl Process {
             .expect("an address")
             .replace("localhost", "127.0.0.1");
         Self {
-            child,
+            child: Some(child),
             address: address.parse().unwrap_or_else(|_| panic!("{url}")),
             state,
         }
@@ -52,7 +61,7 @@ impl Process {
 
     /// Resident memory in bytes.
     pub fn resident_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
+        let path = format!("/proc/{}/status", self.child().id());
         let status = std::fs::read_to_string(path).expect("a living process");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.expect("VmRSS").trim().trim_end_matches(" kB");
@@ -60,13 +69,38 @@ impl Process {
     }
 
     pub fn is_alive(&mut self) -> bool {
-        self.child.try_wait().expect("a process").is_none()
+        self.child
+            .as_mut()
+            .expect("a process")
+            .try_wait()
+            .expect("a process")
+            .is_none()
+    }
+}
+
+impl Process {
+    /// `kill -9`, and a new process over what it left.
+    pub fn crash(mut self, options: &[&str]) -> Self {
+        self.kill();
+        let nothing = tempfile::tempdir().expect("a directory");
+        let state = std::mem::replace(&mut self.state, nothing);
+        Self::over(state, options)
+    }
+
+    fn child(&self) -> &Child {
+        self.child.as_ref().expect("a process")
+    }
+
+    fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
     }
 }

@@ -1,6 +1,7 @@
 //! Into mailboxes.
 
 use super::Local;
+use super::place::Place;
 use crate::backend::Routed;
 use crate::sessions::{Delivered, EndReason, Session};
 use crate::stanza::{
@@ -13,8 +14,17 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     pressed: Option<Arc<Session>>,
-    /// What reached a mailbox that takes no more, and whose it was.
-    stranded: Vec<(Arc<Session>, Outbound)>,
+    /// What reached a mailbox that takes no more.
+    stranded: Vec<Stranded>,
+}
+
+/// A stanza that reached a mailbox which takes no more.
+#[derive(Debug)]
+struct Stranded {
+    /// Whose mailbox.
+    session: Arc<Session>,
+    stanza: Outbound,
+    place: Option<Place>,
 }
 
 impl Local {
@@ -24,10 +34,27 @@ impl Local {
             Delivered::Queued => {}
             Delivered::Pressed => so_far.pressed = Some(session.clone()),
             Delivered::Full(stanza) => {
+                self.strand(session, stanza, so_far);
                 self.end_session(session, EndReason::Overflow);
-                so_far.strand(session, stanza);
             }
-            Delivered::Gone(stanza) => so_far.strand(session, stanza),
+            Delivered::Gone(stanza) => self.strand(session, stanza, so_far),
+        }
+    }
+
+    /// Copies, notices and answers vanish with the session they were for.
+    fn strand(&self, session: &Arc<Session>, stanza: Outbound, so_far: &mut Deliveries) {
+        let matters = matches!(
+            stanza.kind,
+            Kind::Message(MessageType::Chat | MessageType::Normal)
+                | Kind::Iq(IqType::Get | IqType::Set)
+        );
+        if matters {
+            let place = self.place_of_stray(&stanza);
+            so_far.stranded.push(Stranded {
+                session: session.clone(),
+                stanza,
+                place,
+            });
         }
     }
 
@@ -44,8 +71,14 @@ impl Local {
             return deliveries.pressed.map_or(Routed::Done, Routed::Pressed);
         }
         self.later(async move |local| {
-            for (session, stanza) in deliveries.stranded {
-                local.redeliver(&session, stanza).await;
+            for Stranded {
+                session,
+                stanza,
+                place,
+            } in deliveries.stranded
+            {
+                let (owner, except) = (session.account(), Some(&*session));
+                local.redeliver(owner, except, stanza, place).await;
             }
             deliveries.pressed
         })
@@ -78,6 +111,7 @@ impl Local {
         stanza: &Stanza,
         error: impl Into<StanzaError>,
     ) -> Routed {
+        self.forget_refused(session, stanza);
         match error_reply(stanza, &error.into()) {
             Some(text) => self.answer(session, text, error_kind(stanza.kind)),
             None => Routed::Done,
@@ -100,18 +134,4 @@ pub(super) fn store_trouble(error: &crate::store::StoreError) -> StanzaError {
     tracing::error!(%error, "the store failed");
     let broken = StanzaError::from(Condition::InternalServerError);
     broken.with_type(crate::stanza::ErrorType::Wait)
-}
-
-impl Deliveries {
-    /// Copies, notices and answers vanish with the session they were for.
-    fn strand(&mut self, session: &Arc<Session>, stanza: Outbound) {
-        let matters = matches!(
-            stanza.kind,
-            Kind::Message(MessageType::Chat | MessageType::Normal)
-                | Kind::Iq(IqType::Get | IqType::Set)
-        );
-        if matters {
-            self.stranded.push((session.clone(), stanza));
-        }
-    }
 }

@@ -20,8 +20,11 @@ mod messages;
 mod notices;
 mod offline;
 mod options;
+mod place;
 mod presence;
 mod register;
+mod repeats;
+mod restoring;
 mod roster;
 mod routing;
 mod sasl;
@@ -42,8 +45,9 @@ use super::{Backend, BoxFuture, Connection, Routed, SaslExchange};
 use crate::auth::{Mechanism, Offer, Realm, Secret, Throttle, ThrottleLimits};
 use crate::sessions::{Ending, Session, Sessions};
 use crate::stanza::address::BareJid;
-use crate::stanza::{ByteString, Stanza, StanzaError};
+use crate::stanza::{ByteString, Fingerprints, Stanza, StanzaError};
 use crate::store::Store;
+use crate::stream::Outbound;
 use account::Accounts;
 use arc_swap::ArcSwap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -57,6 +61,7 @@ pub struct Local {
     options: ArcSwap<LocalOptions>,
     realms: ArcSwap<Vec<Arc<Realm>>>,
     secret: Secret,
+    fingerprints: Fingerprints,
     sessions: Arc<Sessions>,
     store: Arc<dyn Store>,
     accounts: Arc<Accounts>,
@@ -84,6 +89,7 @@ impl Local {
         services: Vec<Box<dyn Service>>,
     ) -> Result<Arc<Self>, OptionsError> {
         let realms = sasl::realms(&options, &secret)?;
+        let fingerprints = Fingerprints::new(&secret.key("fingerprints of messages"));
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let services = services::core().into_iter().chain(services).collect();
         Ok(Arc::new_cyclic(|me| Self {
@@ -91,6 +97,7 @@ impl Local {
             options: ArcSwap::from_pointee(options),
             realms: ArcSwap::from_pointee(realms),
             secret,
+            fingerprints,
             sessions,
             store,
             accounts: Arc::default(),
@@ -187,6 +194,14 @@ impl Backend for Local {
 
     fn route(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
         self.route_stanza(session, stanza)
+    }
+
+    fn restore(&self, session: Arc<Session>) -> BoxFuture<()> {
+        self.restore_session(session)
+    }
+
+    fn place_stray(&self, stray: Outbound) -> BoxFuture<()> {
+        self.place_restored_stray(stray)
     }
 
     fn ended(&self, ending: Ending) -> BoxFuture<()> {

@@ -3,13 +3,15 @@
 use super::Local;
 use super::account::Draining;
 use super::delivery::Deliveries;
+use super::place::Place;
 use crate::backend::Routed;
 use crate::sessions::{Delivered, Session};
 use crate::stanza::address::{BareJid, Jid};
 use crate::stanza::{
     ByteString, Condition, Kind, Marks, MessageType, Stanza, error_reply, stamped,
 };
-use crate::store::{Kept, OfflineMessage, StoreError};
+use crate::store::journal::Record;
+use crate::store::{Kept, OfflineMessage, StoreError, StoredMessage};
 use crate::stream::{Copies, Outbound};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -118,27 +120,39 @@ impl Local {
             at,
         };
         let limit = self.options.load().offline_messages;
-        let kept = match self.store.keep_offline(to, message, limit).await {
+        let along = session.receipt();
+        let kept = match self.store.keep_offline(to, message, limit, along).await {
             Ok(kept) => kept,
             Err(error) => return self.refuse_for_store(session, stanza, &error),
         };
+        if session.journal().is_some() {
+            // It may count as handled when it is on disk, and not before.
+            return self.on_kept(session, stanza, kept.await);
+        }
         let Some(local) = self.arc() else { return };
         let (session, stanza) = (session.clone(), stanza.clone());
-        tokio::spawn(async move {
-            match kept.await {
-                Ok(Kept::Kept) => {}
-                // One answer for both: who asks learns nothing of the account.
-                Ok(Kept::Full | Kept::NoAccount) => {
-                    local.refuse(&session, &stanza, Condition::ServiceUnavailable);
-                }
-                Err(error) => local.refuse_for_store(&session, &stanza, &error),
+        tokio::spawn(async move { local.on_kept(&session, &stanza, kept.await) });
+    }
+
+    fn on_kept(&self, session: &Arc<Session>, stanza: &Stanza, kept: Result<Kept, StoreError>) {
+        match kept {
+            Ok(Kept::Kept) => {}
+            // One answer for both: who asks learns nothing of the account.
+            Ok(Kept::Full | Kept::NoAccount) => {
+                self.refuse(session, stanza, Condition::ServiceUnavailable);
             }
-        });
+            Err(error) => self.refuse_for_store(session, stanza, &error),
+        }
     }
 
     /// Stores what a session left behind, under the gate of its account. An error goes to its
     /// sender, wherever that is now.
-    pub(super) async fn keep_leftover(&self, owner: &BareJid, leftover: &Outbound) {
+    pub(super) async fn keep_leftover(
+        &self,
+        owner: &BareJid,
+        leftover: &Outbound,
+        place: Option<Place>,
+    ) {
         let Some(stanza) = Stanza::of_server(leftover.text.clone()) else {
             return;
         };
@@ -146,8 +160,8 @@ impl Local {
             return;
         };
         match on_absence(kind, &stanza.marks) {
-            Absence::Vanish => return,
-            Absence::Refuse => return self.bounce(&stanza, Condition::RecipientUnavailable),
+            Absence::Vanish => return self.placed(place),
+            Absence::Refuse => return self.bounce_leftover(&stanza, place),
             Absence::Store => {}
         }
         let message = OfflineMessage {
@@ -155,24 +169,30 @@ impl Local {
             at: leftover.at,
         };
         let limit = self.options.load().offline_messages;
-        let kept = match self.store.keep_offline(owner, message, limit).await {
+        let along = place.map(Place::leave).into_iter().collect();
+        let kept = match self.store.keep_offline(owner, message, limit, along).await {
             Ok(kept) => kept.await,
             Err(error) => Err(error),
         };
         match kept {
             Ok(Kept::Kept) => {}
-            Ok(Kept::Full | Kept::NoAccount) => {
-                self.bounce(&stanza, Condition::RecipientUnavailable);
-            }
+            Ok(Kept::Full | Kept::NoAccount) => self.bounce_leftover(&stanza, place),
             Err(error) => {
                 tracing::error!(%error, account = %owner, "a message could not be kept");
-                self.bounce(&stanza, Condition::RecipientUnavailable);
+                self.bounce_leftover(&stanza, place);
             }
         }
     }
 
+    fn bounce_leftover(&self, stanza: &Stanza, place: Option<Place>) {
+        let _unit = self.unit();
+        self.bounce(stanza, Condition::RecipientUnavailable);
+        self.placed(place);
+    }
+
     /// Tells the session that sent a stanza that it did not arrive, if that is still here.
     pub(super) fn bounce(&self, stanza: &Stanza, condition: Condition) {
+        self.forget_bounced(stanza);
         let Some(sender) = self.sessions.at(&stanza.from) else {
             return;
         };
@@ -221,10 +241,7 @@ impl Local {
             return Ok(HandOver::Waits(sessions));
         }
         let batch = self.store.offline(owner, BATCH).await?;
-        let fitting = batch
-            .iter()
-            .take_while(|stored| self.hand_over(&sessions, &stored.message, owner));
-        let handed_over: Vec<i64> = fitting.map(|stored| stored.id).collect();
+        let handed_over = self.hand_over_fitting(&sessions, &batch, owner);
         let all = handed_over.len() == batch.len();
         // Only what stands in a mailbox is forgotten here.
         self.store.forget_offline(owner, handed_over).await?;
@@ -233,6 +250,27 @@ impl Local {
             true if batch.len() == BATCH => HandOver::GoesOn,
             true => HandOver::Over,
         })
+    }
+
+    /// As many as there is room for. Returns their ids.
+    fn hand_over_fitting(
+        &self,
+        sessions: &[Arc<Session>],
+        batch: &[StoredMessage],
+        owner: &BareJid,
+    ) -> Vec<i64> {
+        let _unit = self.unit();
+        let fitting = batch
+            .iter()
+            .take_while(|stored| self.hand_over(sessions, &stored.message, owner));
+        let ids: Vec<i64> = fitting.map(|stored| stored.id).collect();
+        if let Some(journal) = self.sessions.journal() {
+            journal.append(Record::HandedOver {
+                account: owner.clone(),
+                ids: ids.clone(),
+            });
+        }
+        ids
     }
 
     /// Puts a stored message into the mailboxes that have room. Returns whether there was one.

@@ -119,7 +119,7 @@ impl Local {
         if broadcast_before {
             self.broadcast(session, state, text, PresenceType::Unavailable, &mut told);
         }
-        for to in state.take_directed() {
+        for to in state.take_directed(session) {
             // §4.6.3: not twice to those who got the broadcast.
             let knows = broadcast_before && self.gets_broadcasts(session, state, &to);
             if !knows {
@@ -163,22 +163,12 @@ impl Local {
                 _ => self.refuse(session, &stanza, Condition::RemoteServerNotFound),
             };
         }
-        if !self.note_directed(state, to, kind) {
+        if !note_directed(session, state, to, kind) {
             return self.refuse(session, &stanza, Condition::ResourceConstraint);
         }
         let mut told = Deliveries::default();
         self.pass_on(to, &stanza.text, kind, &mut told);
         self.routed(told)
-    }
-
-    /// Remembers whom directed presence went to. Returns `false` if there is no room.
-    pub(super) fn note_directed(&self, state: &State, to: &Jid, kind: PresenceType) -> bool {
-        match kind {
-            PresenceType::Available => return state.remember_directed(to),
-            PresenceType::Unavailable => state.forget_directed(to),
-            _ => {}
-        }
-        true
     }
 
     /// To the resource, or to all available ones of an account; to nobody if there are none
@@ -196,6 +186,21 @@ impl Local {
             }
         }
     }
+}
+
+/// Remembers whom directed presence went to. Returns `false` if there is no room.
+pub(super) fn note_directed(
+    session: &Session,
+    state: &State,
+    to: &Jid,
+    kind: PresenceType,
+) -> bool {
+    match kind {
+        PresenceType::Available => return state.remember_directed(session, to),
+        PresenceType::Unavailable => state.forget_directed(session, to),
+        _ => {}
+    }
+    true
 }
 
 /// `<priority/>`; 0 if there is none or it is no number (§4.7.2.3). What is beyond the range is

@@ -29,6 +29,9 @@ pub(super) enum Place<'a> {
 
 impl Local {
     pub(super) fn route_stanza(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
+        if self.is_repeat(session, &stanza) {
+            return Routed::Done;
+        }
         if let Some(service) = stanza.to.as_ref().and_then(|to| self.service_at(to)) {
             return self.route_to_service(service, session, stanza);
         }
@@ -77,7 +80,7 @@ impl Local {
     ) -> Routed {
         if let (Kind::Presence(kind), Some(to), Some(state)) =
             (stanza.kind, &stanza.to, State::of(session))
-            && !self.note_directed(state, to, kind)
+            && !super::presence::note_directed(session, state, to, kind)
         {
             return self.refuse(session, &stanza, Condition::ResourceConstraint);
         }

@@ -31,23 +31,45 @@ impl State {
         session.data()?.downcast_ref()
     }
 
+    /// That of a session that outlived the process.
+    pub(super) fn restored(account: Arc<Account>, notes: &str) -> Self {
+        let directed = notes.lines().filter_map(|line| Jid::new(line).ok());
+        Self {
+            account,
+            directed: Mutex::new(directed.collect()),
+        }
+    }
+
     /// Remembers an entity that got directed presence (RFC 6121 §4.6.1). Returns whether there was
     /// room.
-    pub(super) fn remember_directed(&self, to: &Jid) -> bool {
+    pub(super) fn remember_directed(&self, session: &Session, to: &Jid) -> bool {
+        let _unit = session.unit();
         let mut directed = lock(&self.directed);
-        if directed.len() >= MAX_DIRECTED && !directed.contains(to) {
+        if directed.contains(to) {
+            return true;
+        }
+        if directed.len() >= MAX_DIRECTED {
             return false;
         }
         directed.insert(to.clone());
+        session.set_notes(notes(&directed));
         true
     }
 
-    pub(super) fn forget_directed(&self, to: &Jid) {
-        lock(&self.directed).remove(to);
+    pub(super) fn forget_directed(&self, session: &Session, to: &Jid) {
+        let _unit = session.unit();
+        let mut directed = lock(&self.directed);
+        if directed.remove(to) {
+            session.set_notes(notes(&directed));
+        }
     }
 
-    pub(super) fn take_directed(&self) -> BTreeSet<Jid> {
-        std::mem::take(&mut lock(&self.directed))
+    pub(super) fn take_directed(&self, session: &Session) -> BTreeSet<Jid> {
+        let directed = std::mem::take(&mut *lock(&self.directed));
+        if !directed.is_empty() {
+            session.set_notes(String::new());
+        }
+        directed
     }
 
     /// Whether the roster of its account lets `contact` see its presence.
@@ -59,4 +81,10 @@ impl State {
                 .is_some_and(|item| item.subscription.from())
         })
     }
+}
+
+/// One address a line: no address has a line break in it (RFC 7622).
+fn notes(directed: &BTreeSet<Jid>) -> String {
+    let lines: Vec<_> = directed.iter().map(Jid::as_str).collect();
+    lines.join("\n")
 }

@@ -3,12 +3,14 @@
 mod access;
 mod limits;
 mod listen;
+mod shutdown;
 mod sm;
 mod transport;
 
 pub use access::{Auth, Log, Registration, Web};
 pub use limits::Limits;
 pub use listen::{Listen, Tls};
+pub use shutdown::Shutdown;
 pub use sm::Sm;
 pub use transport::{Bosh, Endpoint, Ws};
 
@@ -37,9 +39,9 @@ section! {
         /// server's user alone, if it is not there.
         state_dir: PathBuf = PathBuf::from("stanzad-state"), path(), Restart;
 
-        /// How long a server that is told to stop waits for its clients to go, after it has sent them
-        /// `<system-shutdown/>`. Then it stops waiting for them; what it still holds for anybody is
-        /// stored before it stops, however long that takes.
+        /// How long a server that is told to stop waits for its clients to go; see `shutdown.pace`.
+        /// Then it stops waiting for them; what it still holds for anybody is stored before it stops,
+        /// however long that takes.
         shutdown_grace: Duration = seconds(10), span(seconds(0)..=minutes(10)), Live;
     }
     sections {
@@ -52,6 +54,7 @@ section! {
         auth: Auth,
         registration: Registration,
         web: Web,
+        shutdown: Shutdown,
         log: Log,
     }
     fields {

@@ -53,10 +53,20 @@ section! {
         /// that is loaded again and again leaves no crowd behind. 0 offers acks without resumption.
         max_hibernating_per_user: usize = 8, count(0..=1000, "sessions"), NewStreams;
 
-        /// What sessions are to outlive: "memory" no more than a lost link, "restart" a clean stop of
-        /// the server, "always" also its sudden end. In this version each of the three keeps sessions
-        /// in memory only and none outlives the process; the key is accepted for what comes.
-        durability: Durability = Durability::Restart, choice(), NewStreams;
+        /// How many messages with an id each session remembers, so that what its client sends again
+        /// after the session was lost is not delivered twice: with stream management or without it,
+        /// over WebSocket and BOSH. A repeat has the addressee, type, id (or origin-id) and content
+        /// of the first copy and comes from a session of the same account that was bound after
+        /// that; it counts as handled. Sessions that ended are remembered for an hour. 0 delivers
+        /// all copies.
+        repeat_window: usize = 128, count(0..=1_000, "messages"), Live;
+
+        /// What sessions outlive. "memory": a lost link. "restart": also a clean stop of the server,
+        /// which hands them to the store; the next process gives each its whole time to be resumed.
+        /// "always": also `kill -9` and the loss of power. All that a session needs is then on disk
+        /// before an ack covers a stanza and before a stanza leaves for a client, in one write for all
+        /// sessions that wait; each stanza is later by up to two such writes.
+        durability: Durability = Durability::Restart, choice(), Restart;
 
         /// For tests: the value that both counters start from instead of 0, so that the step past
         /// 4294967295 back to 0 comes after a few stanzas. A client that does not know of it sees a

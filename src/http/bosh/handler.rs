@@ -130,7 +130,7 @@ async fn create(
     peer: &Peer,
     body: BoshBody,
 ) -> Response<Body> {
-    if *state.stopping.borrow() {
+    if state.stopping.has_begun() {
         return Refusal::Stopping.response();
     }
     let host = match &body.to {

@@ -26,6 +26,7 @@ mod reading;
 mod refusal;
 mod session;
 
+use crate::http::departure::Stopping;
 use crate::http::driver::Rooms;
 use crate::http::origin::OriginPolicy;
 use crate::stream::bosh::Options;
@@ -35,7 +36,6 @@ use axum::routing::any;
 use directory::Directory;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// The paths of BOSH.
 pub const PATHS: [&str; 2] = ["/http-bind/", "/http-bind"];
@@ -76,18 +76,14 @@ impl Default for BoshHttpOptions {
 pub struct BoshState {
     rooms: Rooms,
     options: Arc<ArcSwap<BoshHttpOptions>>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
     directory: Arc<Directory>,
 }
 
 impl BoshState {
-    /// No sessions yet. `stopping` turns true when the server stops: then no session is created
+    /// No sessions yet. `stopping` tells when the server stops: then no session is created
     /// any more, and each that there is ends with `system-shutdown`.
-    pub fn new(
-        rooms: Rooms,
-        options: Arc<ArcSwap<BoshHttpOptions>>,
-        stopping: watch::Receiver<bool>,
-    ) -> Self {
+    pub fn new(rooms: Rooms, options: Arc<ArcSwap<BoshHttpOptions>>, stopping: Stopping) -> Self {
         Self {
             rooms,
             options,

@@ -6,16 +6,15 @@
 
 use super::directory::Seat;
 use super::front::Front;
+use crate::http::departure::{Farewell, Stopping};
 use crate::http::driver::Driver;
-use crate::sessions::EndReason;
 use crate::stream::bosh::{Condition, Ended, Input};
-use crate::stream::{OpenRequest, StreamFault, Transmit};
+use crate::stream::{OpenRequest, Transmit};
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
-use tokio::sync::watch;
 
 /// So much may wait for a client that does not fetch it; the rest stays in the mailbox.
 const MAX_QUEUED_BYTES: usize = 64 * 1024;
@@ -39,11 +38,11 @@ pub(super) async fn run(
     driver: Driver,
     open: OpenRequest,
     seat: Seat,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) {
     let mut attached = Attached::new(front, driver, open, seat);
     {
-        let mut stopping = pin!(stop(stopping.clone()));
+        let mut stopping = pin!(stopping.clone().my_turn());
         poll_fn(|cx| attached.poll(cx, stopping.as_mut())).await;
     }
     let Attached {
@@ -57,18 +56,13 @@ pub(super) async fn run(
     driver.give_back(&undelivered);
     driver.finish().await;
     let farewell = async {
-        stop(stopping).await;
+        stopping.begun().await;
         tokio::time::sleep(FAREWELL_TIMEOUT).await;
     };
     tokio::select! {
         () = poll_fn(|cx| front.poll_rest(cx)) => {}
         () = farewell => {}
     }
-}
-
-async fn stop(mut stopping: watch::Receiver<bool>) {
-    // An error means that the server is gone, which is the same.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 fn log_end(seat: &Seat, ended: Option<Ended>) {
@@ -114,12 +108,13 @@ impl Attached {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        stopping: Pin<&mut impl Future<Output = ()>>,
+        stopping: Pin<&mut impl Future<Output = Farewell>>,
     ) -> Poll<()> {
         let now = crate::clock::now();
-        if !self.driver.is_closing() && stopping.poll(cx).is_ready() {
-            self.driver
-                .end(now, StreamFault::Shutdown, EndReason::Shutdown);
+        if !self.driver.is_closing()
+            && let Poll::Ready(farewell) = stopping.poll(cx)
+        {
+            self.driver.leave(now, farewell);
         }
         self.front.take_requests(cx, now);
         self.front.on_time(now);
@@ -208,6 +203,10 @@ impl Attached {
                 Transmit::Open { .. } | Transmit::Redirect(_) => {}
                 Transmit::Element(text) => window.push(&*text),
                 Transmit::Error(text) => window.on_stream_error(&*text),
+                Transmit::Leave => {
+                    window.end(Some(Condition::SystemShutdown));
+                    self.is_closed = true;
+                }
                 Transmit::Close(_) => {
                     window.end(None);
                     self.is_closed = true;

@@ -6,20 +6,24 @@
 
 mod pace;
 mod pending;
+mod recorder;
 mod sent;
 
 use super::door::{Door, DoorOptions};
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
+use crate::http::departure::Farewell;
 use crate::sessions::{
     Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions,
 };
 use crate::stanza::{ByteString, Stanza, error_kind};
+use crate::store::journal::Journal;
 use crate::stream::{
     Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Sm, Stream,
     StreamFault, Transmit,
 };
 use pace::{Pace, Verdict};
 use pending::{Answer, Pending};
+use recorder::{Held, Recorder, record_sent};
 use sent::Sent;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -85,6 +89,8 @@ pub struct Driver {
     sent: Sent,
     /// What the transport took and could not deliver, oldest first.
     undelivered: Vec<Outbound>,
+    recorder: Recorder,
+    held: Held,
 }
 
 impl Driver {
@@ -111,15 +117,17 @@ impl Driver {
             reason: None,
             sent: Sent::default(),
             undelivered: Vec::new(),
+            recorder: Recorder::default(),
+            held: Held::default(),
         }
     }
 
     /// Whether a frame may be fed: otherwise leave it where it is, and its sender is slowed.
     pub fn wants_frame(&self) -> bool {
-        self.stream.wants_frame()
-            && self.pending.is_none()
-            && self.pressed.is_none()
-            && !self.pace.is_slowed()
+        let is_free = self.pending.is_none() && self.pressed.is_none() && !self.pace.is_slowed();
+        is_free
+            && self.stream.wants_frame()
+            && !self.journal().is_some_and(|journal| journal.is_behind())
     }
 
     /// The longest frame that is accepted now, in bytes.
@@ -145,11 +153,34 @@ impl Driver {
     /// A frame from the client.
     pub fn on_frame(&mut self, now: Instant, text: &str) {
         self.pace.on_frame(now, text.len());
-        self.stream.on_frame(now, text);
-        self.on_events(now);
+        self.in_unit(|driver| {
+            driver.stream.on_frame(now, text);
+            driver.on_events(now);
+        });
         if self.pace.after_frame(now, text.len()) {
             self.log_excess("slowed");
         }
+    }
+
+    fn journal(&self) -> Option<&Arc<Journal>> {
+        self.session.as_ref()?.journal()
+    }
+
+    /// One step, which is recorded in one piece.
+    fn in_unit<T>(&mut self, step: impl FnOnce(&mut Self) -> T) -> T {
+        // The step that brings the session begins nothing else.
+        let session = self.session.as_ref();
+        let Some(session) = session.filter(|session| session.journal().is_some()) else {
+            return step(self);
+        };
+        let session = session.clone();
+        let unit = session.unit();
+        let done = step(self);
+        self.recorder.record(&session, &mut self.stream);
+        if unit.is_some_and(|unit| unit.has_strays()) && self.pending.is_some() {
+            self.recorder.record_early(&session);
+        }
+        done
     }
 
     /// The client opens or restarts the stream (BOSH).
@@ -169,10 +200,15 @@ impl Driver {
         self.on_events(now);
     }
 
-    /// This side ends the session: the server stops.
-    pub fn end(&mut self, now: Instant, fault: StreamFault, reason: EndReason) {
-        self.reason.get_or_insert(reason);
-        self.stream.end(now, fault);
+    /// The server stops. A session that can be resumed goes on without this stream, or ends.
+    pub fn leave(&mut self, now: Instant, farewell: Farewell) {
+        match farewell {
+            Farewell::UntilLater => self.stream.leave(now),
+            Farewell::ForGood => {
+                self.reason.get_or_insert(EndReason::Shutdown);
+                self.stream.end(now, StreamFault::Shutdown);
+            }
+        }
         self.on_events(now);
     }
 
@@ -191,7 +227,10 @@ impl Driver {
 
     /// What goes to the client next.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        self.stream.poll_transmit()
+        match self.held.pop() {
+            None if self.held.is_empty() && self.journal().is_none() => self.stream.poll_transmit(),
+            held => held,
+        }
     }
 
     /// Moves everything that can move. `writable`: the transport takes more stanzas.
@@ -205,7 +244,7 @@ impl Driver {
         let mut batch = MAIL_BATCH;
         loop {
             self.poll_pressed(cx, now);
-            let progressed = self.poll_pending(cx, now) | self.obey(now);
+            let progressed = self.in_unit(|driver| driver.poll_pending(cx, now)) | self.obey(now);
             let mail = batch > 0 && self.poll_mail(cx, now, writable);
             batch -= usize::from(mail);
             if !progressed && !mail {
@@ -215,6 +254,16 @@ impl Driver {
         if batch == 0 {
             cx.waker().wake_by_ref();
         }
+        self.poll_journal(cx);
+    }
+
+    /// What was said goes out when it is true on disk.
+    fn poll_journal(&mut self, cx: &mut Context<'_>) {
+        let Some(journal) = self.journal().cloned() else {
+            return;
+        };
+        self.held.hold(&journal, &mut self.stream);
+        self.held.poll(cx, &journal);
     }
 
     fn poll_pressed(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -233,14 +282,17 @@ impl Driver {
         let Some(session) = &self.session else {
             return false;
         };
-        let wanted = writable && self.stream.has_room();
+        let wanted = writable && self.held.has_room() && self.stream.has_room();
         match session.poll_mail(cx, wanted) {
             Poll::Pending => return false,
             Poll::Ready(Mail::Command(command)) => self.command = Some(command),
             Poll::Ready(Mail::Stanza(stanza)) => {
                 let bosh = self.connection.transport == Transport::Bosh;
-                if bosh && !self.stream.is_managed() {
-                    self.sent.note(&stanza);
+                if !self.stream.is_managed() {
+                    if bosh {
+                        self.sent.note(&stanza);
+                    }
+                    record_sent(session, stanza.number, stanza.copies.are_some());
                 }
                 self.stream.deliver(now, stanza);
             }
@@ -306,6 +358,7 @@ impl Driver {
                 reply
             }
             Answer::Claimed(Claimed { session, sm }) => {
+                self.recorder.on_resumed(&sm);
                 let reply = Reply::Resumed {
                     jid: session.jid().clone(),
                     previd: session.id().to_string(),
@@ -466,7 +519,7 @@ impl Driver {
             });
             if let Some(answer) = answer.await {
                 self.pending = None;
-                self.on_answer(now, answer);
+                self.in_unit(|driver| driver.on_answer(now, answer));
             }
         }
         let Some(session) = self.session.take() else {

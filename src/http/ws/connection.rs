@@ -1,15 +1,14 @@
 //! One WebSocket from the handshake to its end.
 
 use super::socket::{Incoming, Socket, SocketError};
+use crate::http::departure::{Farewell, Stopping};
 use crate::http::driver::Driver;
-use crate::sessions::EndReason;
 use crate::stream::{CLOSE, Condition, StreamFault, Transmit, close_to, open};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::sync::watch;
 use tokio::time::Sleep;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -37,13 +36,13 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_DRAINED_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Serves one WebSocket. `early`: what the client sent in the same breath as its handshake (W-72).
-/// `stopping` turns true when the server stops.
+/// `stopping` tells when the server does.
 pub fn run<IO>(
     io: IO,
     early: &[u8],
     driver: Driver,
     options: WsOptions,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) -> impl Future<Output = ()> + use<IO>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
@@ -64,11 +63,11 @@ where
 
 async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(
     mut connection: Connection<IO>,
-    stopping: watch::Receiver<bool>,
+    stopping: Stopping,
 ) {
     let end = {
         // A copy: the server waits, before it closes the store, until the last one is gone.
-        let mut stopping = std::pin::pin!(stop(stopping.clone()));
+        let mut stopping = std::pin::pin!(stopping.clone().my_turn());
         poll_fn(|cx| connection.poll(cx, stopping.as_mut())).await
     };
     let Connection { socket, driver, .. } = connection;
@@ -77,11 +76,6 @@ async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(
     // The time-out bounds a peer that neither reads nor closes.
     let _ = tokio::time::timeout(CLOSE_TIMEOUT, close(socket, end)).await;
     drop(stopping);
-}
-
-async fn stop(mut stopping: watch::Receiver<bool>) {
-    // An error means that the server is gone, which is the same.
-    let _ = stopping.wait_for(|stopping| *stopping).await;
 }
 
 struct Connection<IO> {
@@ -113,12 +107,14 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
-        stopping: Pin<&mut impl Future<Output = ()>>,
+        stopping: Pin<&mut impl Future<Output = Farewell>>,
     ) -> Poll<End> {
         let now = crate::clock::now();
-        if self.closing.is_none() && !self.driver.is_closing() && stopping.poll(cx).is_ready() {
-            self.driver
-                .end(now, StreamFault::Shutdown, EndReason::Shutdown);
+        if self.closing.is_none()
+            && !self.driver.is_closing()
+            && let Poll::Ready(farewell) = stopping.poll(cx)
+        {
+            self.driver.leave(now, farewell);
         }
         match self.poll_io(cx, now) {
             Ok(()) => {}
@@ -159,6 +155,10 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         while let Some(transmit) = self.driver.poll_transmit() {
             any = true;
             let text = match transmit {
+                Transmit::Leave => {
+                    self.closing = Some(CloseCode::Away);
+                    continue;
+                }
                 Transmit::Open { from, id } => open(&from, &id),
                 Transmit::Element(text) | Transmit::Error(text) => text,
                 Transmit::Redirect(uri) => {

@@ -3,6 +3,7 @@
 use super::connection::{WsOptions, run};
 use super::upgrade::{Refusal, accept};
 use crate::backend::{Connection, Transport};
+use crate::http::departure::Stopping;
 use crate::http::door::Newcomer;
 use crate::http::driver::{Driver, Rooms};
 use crate::http::listener::Link;
@@ -19,7 +20,6 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// One `[[endpoint]]`.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct Endpoint {
     /// What a stream needs.
     pub rooms: Rooms,
     /// Turns true when the server stops. The server is done when every copy is gone.
-    pub stopping: watch::Receiver<bool>,
+    pub stopping: Stopping,
 }
 
 /// The routes of an endpoint: its path with and without the slash at its end.
@@ -65,7 +65,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
         tracing::info!(endpoint, address = %peer.ip(), origin = refused.origin, "origin refused");
         return Err(Refusal::Origin);
     }
-    if *endpoint.stopping.borrow() {
+    if endpoint.stopping.has_begun() {
         return Err(Refusal::Stopping);
     }
     let door = &endpoint.rooms.door;

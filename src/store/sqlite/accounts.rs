@@ -1,12 +1,15 @@
 //! Accounts and the secret of the server; and the trait, whose calls all begin here.
 
-use super::{Sqlite, offline, roster};
+use super::{Sqlite, offline, roster, sessions};
 use crate::auth::{Credentials, ScramHash, ScramKeys, Secret};
 use crate::stanza::address::BareJid;
+use crate::store::journal::{Journal, Record};
 use crate::store::{
-    Call, Kept, OfflineMessage, RosterChange, Store, StoreError, StoredMessage, StoredRoster,
+    Call, Kept, OfflineMessage, RosterChange, SavedSessions, Store, StoreError, StoredMessage,
+    StoredRoster,
 };
 use rusqlite::{Connection, OptionalExtension};
+use std::sync::Arc;
 
 impl Store for Sqlite {
     fn secret(&self) -> Call<Secret> {
@@ -78,9 +81,16 @@ impl Store for Sqlite {
         account: &BareJid,
         message: OfflineMessage,
         limit: usize,
+        along: Vec<Record>,
     ) -> Call<Call<Kept>> {
         let account = account.clone();
-        self.hand_over(move |connection| offline::keep(connection, &account, &message, limit))
+        self.hand_over(move |connection| {
+            let kept = offline::keep(connection, &account, &message, limit)?;
+            if kept == Kept::Kept {
+                sessions::apply(connection, &along)?;
+            }
+            Ok(kept)
+        })
     }
 
     fn offline(&self, account: &BareJid, limit: usize) -> Call<Vec<StoredMessage>> {
@@ -91,6 +101,18 @@ impl Store for Sqlite {
     fn forget_offline(&self, account: &BareJid, ids: Vec<i64>) -> Call<()> {
         let account = account.clone();
         self.write(move |connection| offline::forget(connection, &account, &ids))
+    }
+
+    fn sessions(&self) -> Call<SavedSessions> {
+        self.write(sessions::load)
+    }
+
+    fn record(&self, records: Vec<Record>) -> Call<()> {
+        self.write(move |connection| sessions::apply(connection, &records))
+    }
+
+    fn journal(&self) -> Option<Arc<Journal>> {
+        self.journal.clone()
     }
 
     fn close(&self) -> Call<()> {

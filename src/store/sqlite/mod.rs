@@ -5,6 +5,7 @@ mod migrations;
 mod offline;
 mod readers;
 mod roster;
+mod sessions;
 mod writer;
 
 #[cfg(test)]
@@ -12,13 +13,14 @@ mod tests;
 
 pub use migrations::Schema;
 
+use super::journal::Journal;
 use super::{Call, StoreError};
 use readers::Readers;
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use writer::Writer;
 
 /// How many connections read.
@@ -30,12 +32,25 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// A store in one SQLite file.
 ///
 /// WAL with `synchronous=NORMAL`: a commit survives a crash of the process, and a crash of the
-/// machine may cost the last ones, never the integrity of the file.
+/// machine may cost the last ones, never the integrity of the file. With a journal it is
+/// `synchronous=FULL`: a commit survives both. The log carries checksums; what a crash left half
+/// written at its end is not taken for a commit.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
     writer: Writer,
     readers: Readers,
+    journal: Option<Arc<Journal>>,
     closed: Arc<AtomicBool>,
+}
+
+/// What is to be on disk when a session is told so (`sm.durability`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Journaling {
+    /// Sessions are saved by a clean stop, if at all.
+    #[default]
+    Off,
+    /// All that happens to sessions goes to disk as it happens.
+    On,
 }
 
 impl Sqlite {
@@ -47,7 +62,7 @@ impl Sqlite {
     ///
     /// [`StoreError::TooNew`] for a database of a later version; [`StoreError::Database`].
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Self::open_with(path, &[])
+        Self::open_with(path, &[], Journaling::Off)
     }
 
     /// [`Sqlite::open`], with the tables of services that keep some of their own.
@@ -55,11 +70,19 @@ impl Sqlite {
     /// # Errors
     ///
     /// As [`Sqlite::open`].
-    pub fn open_with(path: &Path, services: &[Schema]) -> Result<Self, StoreError> {
+    pub fn open_with(
+        path: &Path,
+        services: &[Schema],
+        journaling: Journaling,
+    ) -> Result<Self, StoreError> {
         let mut connection = Connection::open(path)?;
         set_up(&connection)?;
         connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        let synchronous = match journaling {
+            Journaling::Off => "NORMAL",
+            Journaling::On => "FULL",
+        };
+        connection.pragma_update(None, "synchronous", synchronous)?;
         migrations::migrate(&mut connection, &migrations::CORE)?;
         for schema in services {
             migrations::migrate(&mut connection, schema)?;
@@ -67,9 +90,18 @@ impl Sqlite {
         let readers = (0..READERS)
             .map(|_| reader(path))
             .collect::<Result<_, _>>()?;
+        let (writer, journal) = match journaling {
+            Journaling::Off => (Writer::start(connection)?, None),
+            Journaling::On => {
+                let first_number = sessions::next_number(&connection)?;
+                let (writer, journal) = Writer::start_journaled(connection, first_number)?;
+                (writer, Some(journal))
+            }
+        };
         Ok(Self {
-            writer: Writer::start(connection)?,
+            writer,
             readers: Readers::start(readers)?,
+            journal,
             closed: Arc::default(),
         })
     }
@@ -127,6 +159,17 @@ impl Sqlite {
             writer.stop().await
         })
     }
+}
+
+fn microseconds(at: SystemTime) -> i64 {
+    let since = at
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+fn time(microseconds: i64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
 }
 
 fn reader(path: &Path) -> Result<Connection, StoreError> {

@@ -1,11 +1,11 @@
 //! Messages for accounts that are not there.
 
 use super::accounts::account_id;
+use super::{microseconds, time};
 use crate::stanza::address::BareJid;
 use crate::store::{Kept, OfflineMessage, StoreError, StoredMessage};
 use rusqlite::Connection;
 use sha2::{Digest, Sha256};
-use std::time::{Duration, SystemTime};
 
 /// So much of the hash tells apart what one account was sent in one microsecond.
 const DIGEST_BYTES: usize = 12;
@@ -77,15 +77,4 @@ pub(super) fn forget(
         statement.execute((id, account))?;
     }
     Ok(())
-}
-
-fn microseconds(at: SystemTime) -> i64 {
-    let since = at
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap_or_default();
-    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
-fn time(microseconds: i64) -> SystemTime {
-    SystemTime::UNIX_EPOCH + Duration::from_micros(u64::try_from(microseconds).unwrap_or(0))
 }

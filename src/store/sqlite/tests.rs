@@ -35,7 +35,7 @@ fn message(text: &str, at_microseconds: u64) -> OfflineMessage {
 
 async fn keep(store: &Sqlite, message: OfflineMessage, limit: usize) -> Kept {
     store
-        .keep_offline(&bare("romeo"), message, limit)
+        .keep_offline(&bare("romeo"), message, limit, Vec::new())
         .await
         .unwrap()
         .await
@@ -203,7 +203,7 @@ async fn a_message_is_kept_once_and_only_up_to_the_limit() {
     assert_eq!(keep(&store, message("c", 1), 2).await, Kept::Full);
     assert_eq!(store.offline(&bare("romeo"), 10).await.unwrap().len(), 2);
     let nobody = store
-        .keep_offline(&bare("nobody"), message("a", 1), 2)
+        .keep_offline(&bare("nobody"), message("a", 1), 2, Vec::new())
         .await
         .unwrap();
     assert_eq!(nobody.await.unwrap(), Kept::NoAccount);
@@ -218,7 +218,7 @@ async fn what_was_handed_over_survives_a_clean_stop() {
         let message = message("a", at);
         handed_over.push(
             store
-                .keep_offline(&bare("romeo"), message, 10_000)
+                .keep_offline(&bare("romeo"), message, 10_000, Vec::new())
                 .await
                 .unwrap(),
         );
@@ -263,7 +263,7 @@ async fn a_service_brings_tables_of_its_own() {
     };
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stanzad.sqlite");
-    let store = Sqlite::open_with(&path, &[NOTES]).unwrap();
+    let store = Sqlite::open_with(&path, &[NOTES], Journaling::Off).unwrap();
     let insert = "INSERT INTO note (text) VALUES ('a')";
     store
         .write(move |connection| Ok(connection.execute(insert, [])?))
@@ -276,4 +276,246 @@ async fn a_service_brings_tables_of_its_own() {
         .await
         .unwrap();
     assert_eq!(count, 1);
+}
+
+mod sessions {
+    use super::*;
+    use crate::store::SavedSessions;
+    use crate::store::journal::{
+        Record, STRAYS, SavedCopies, SavedSession, SavedSm, SavedStanza, SavedState,
+    };
+    use std::future::poll_fn;
+
+    const ID: u128 = 0x0123_4567_89ab_cdef_0011_2233_4455_6677;
+
+    fn at(microseconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_micros(microseconds)
+    }
+
+    fn stanza(number: u64, text: &str) -> SavedStanza {
+        SavedStanza {
+            number,
+            text: text.to_owned().into(),
+            at: at(1_000_000 + number),
+            copies: None,
+        }
+    }
+
+    fn queued(session: u128, stanza: SavedStanza) -> Record {
+        Record::Queued { session, stanza }
+    }
+
+    fn saved() -> SavedSession {
+        SavedSession {
+            id: ID,
+            jid: "romeo@example.org/orchard".parse().unwrap(),
+            sm: Some(SavedSm {
+                handled: u32::MAX,
+                acked: 7,
+                resume_seconds: Some(600),
+            }),
+            ended: false,
+            state: SavedState {
+                presence: Some((-3, "<presence/>".into(), at(5))),
+                carbons: true,
+                interested: true,
+                inactive: true,
+                notes: "juliet@example.org\nnurse@example.org/x".to_owned(),
+            },
+            recent: vec![1, u64::MAX],
+            stanzas: vec![stanza(8, "a"), stanza(9, "b")],
+        }
+    }
+
+    /// The records that say what `saved` says.
+    fn records(saved: &SavedSession) -> Vec<Record> {
+        let session = saved.id;
+        let mut records = vec![
+            Record::Bound {
+                session,
+                jid: saved.jid.clone(),
+            },
+            Record::Managed {
+                session,
+                sm: saved.sm.unwrap(),
+            },
+            Record::State {
+                session,
+                state: Box::new(saved.state.clone()),
+            },
+            Record::Recent {
+                session,
+                fingerprints: saved.recent.clone(),
+            },
+        ];
+        let stanzas = saved.stanzas.iter().cloned();
+        records.extend(stanzas.map(|stanza| queued(session, stanza)));
+        records
+    }
+
+    async fn after(records: Vec<Record>) -> SavedSessions {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(&directory);
+        store.record(records).await.unwrap();
+        store.sessions().await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_session_comes_back_as_it_was_recorded() {
+        let found = after(records(&saved())).await;
+        assert_eq!(found.sessions, [saved()]);
+        assert_eq!(found.next_number, 10);
+        assert!(found.strays.is_empty());
+    }
+
+    #[tokio::test]
+    async fn records_that_are_carried_out_twice_have_happened_once() {
+        let twice = [records(&saved()), records(&saved())].concat();
+        assert_eq!(after(twice).await.sessions, [saved()]);
+    }
+
+    #[tokio::test]
+    async fn what_has_arrived_is_gone_and_its_copies_elsewhere_know() {
+        let copy = |number, copies| SavedStanza {
+            copies: Some(SavedCopies {
+                number: copies,
+                original: None,
+                arrived: false,
+            }),
+            ..stanza(number, "x")
+        };
+        let jid = "romeo@example.org/desk".parse().unwrap();
+        let found = after(vec![
+            Record::Bound { session: 1, jid },
+            queued(1, copy(1, 50)),
+            queued(1, copy(2, 51)),
+            queued(2, copy(1, 50)),
+            queued(2, copy(2, 51)),
+            Record::Arrived {
+                session: 1,
+                through: 1,
+                acked: 1,
+                has_copies: true,
+            },
+        ])
+        .await;
+        let arrived = |stanza: &SavedStanza| stanza.copies.as_ref().unwrap().arrived;
+        assert_eq!(found.sessions[0].stanzas.len(), 1);
+        assert!(!arrived(&found.sessions[0].stanzas[0]));
+        // The other session is not known; what it held looks for a place.
+        assert_eq!(
+            found.strays.iter().map(arrived).collect::<Vec<_>>(),
+            [true, false]
+        );
+        assert_eq!(found.next_number, 52);
+    }
+
+    #[tokio::test]
+    async fn a_session_that_is_gone_leaves_nothing_and_a_stray_stays_until_it_is_placed() {
+        let mut all = records(&saved());
+        all.push(Record::Gone { session: ID });
+        all.push(queued(STRAYS, stanza(3, "lost")));
+        all.push(queued(STRAYS, stanza(4, "found")));
+        all.push(Record::Placed {
+            session: STRAYS,
+            number: 4,
+        });
+        let found = after(all).await;
+        assert!(found.sessions.is_empty());
+        assert_eq!(found.strays, [stanza(3, "lost")]);
+    }
+
+    #[tokio::test]
+    async fn what_goes_along_with_a_message_goes_with_it_or_not_at_all() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = with_account(&directory).await;
+        store
+            .record(vec![
+                queued(STRAYS, stanza(1, "a")),
+                queued(STRAYS, stanza(2, "b")),
+            ])
+            .await
+            .unwrap();
+        for (number, limit) in [(1, 1), (2, 1)] {
+            let placed = Record::Placed {
+                session: STRAYS,
+                number,
+            };
+            let kept =
+                store.keep_offline(&bare("romeo"), message("m", number), limit, vec![placed]);
+            let expected = if number == 1 { Kept::Kept } else { Kept::Full };
+            assert_eq!(kept.await.unwrap().await.unwrap(), expected);
+        }
+        assert_eq!(store.sessions().await.unwrap().strays, [stanza(2, "b")]);
+    }
+
+    fn journaled(directory: &tempfile::TempDir) -> Sqlite {
+        let path = directory.path().join("stanzad.sqlite");
+        Sqlite::open_with(&path, &[], Journaling::On).unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_journal_finds_its_records_on_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = journaled(&directory);
+        let journal = store.journal().unwrap();
+        for record in records(&saved()) {
+            journal.append(record);
+        }
+        let position = journal.position();
+        poll_fn(|cx| journal.poll_durable(cx, position)).await;
+        // As another process would read it while this one has just been killed.
+        let other = open(&directory);
+        assert_eq!(other.sessions().await.unwrap().sessions, [saved()]);
+    }
+
+    /// What a crash leaves: the database and its log, copied while the server runs. The end of
+    /// the log is cut off or overwritten at every place that matters.
+    #[tokio::test]
+    async fn a_torn_tail_costs_the_last_commit_and_nothing_before_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = journaled(&directory);
+        let journal = store.journal().unwrap();
+        let commit = async |record| {
+            journal.append(record);
+            let position = journal.position();
+            poll_fn(|cx| journal.poll_durable(cx, position)).await;
+        };
+        for record in records(&saved()) {
+            commit(record).await;
+        }
+        let log = directory.path().join("stanzad.sqlite-wal");
+        let whole = std::fs::metadata(&log).unwrap().len();
+        commit(queued(ID, stanza(10, "the last one"))).await;
+        let longer = std::fs::metadata(&log).unwrap().len();
+        assert!(longer > whole, "the commit is not in the log");
+        for cut in [
+            whole,
+            whole + 1,
+            whole + 24,
+            (whole + longer) / 2,
+            longer - 1,
+        ] {
+            assert_eq!(torn(&directory, |log| log.truncate(cut as usize)).await, 2);
+        }
+        let scribble = |log: &mut Vec<u8>| log[longer as usize - 100] ^= 0x40;
+        assert_eq!(torn(&directory, scribble).await, 2);
+        assert_eq!(torn(&directory, |_| {}).await, 3);
+    }
+
+    /// How many stanzas the session has after the log was damaged.
+    async fn torn(directory: &tempfile::TempDir, damage: impl FnOnce(&mut Vec<u8>)) -> usize {
+        let copy = tempfile::tempdir().unwrap();
+        let file = |directory: &tempfile::TempDir, name| directory.path().join(name);
+        std::fs::copy(
+            file(directory, "stanzad.sqlite"),
+            file(&copy, "stanzad.sqlite"),
+        )
+        .unwrap();
+        let mut log = std::fs::read(file(directory, "stanzad.sqlite-wal")).unwrap();
+        damage(&mut log);
+        std::fs::write(file(&copy, "stanzad.sqlite-wal"), log).unwrap();
+        let found = journaled(&copy).sessions().await.unwrap();
+        found.sessions[0].stanzas.len()
+    }
 }

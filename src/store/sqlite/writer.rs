@@ -3,8 +3,12 @@
 //! It takes what is queued, up to a bound, carries it out in one transaction and then tells those
 //! who wait: the price of a commit is shared by all that came while the last one ran.
 
+use super::sessions;
 use crate::store::StoreError;
+use crate::store::journal::{Journal, Record};
 use rusqlite::Connection;
+use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 
 /// Jobs that wait for the writer. At the bound whoever hands over a job waits.
@@ -12,6 +16,9 @@ const QUEUE: usize = 4096;
 
 /// Jobs in one transaction.
 const BATCH: usize = 512;
+
+/// How long a disk that refused is left alone before the journal is offered to it again.
+const RETRY_INTERVAL: Duration = Duration::from_millis(500);
 
 /// A job for the writer.
 pub(super) trait Job: Send {
@@ -23,6 +30,8 @@ pub(super) trait Job: Send {
 
 enum Order {
     Work(Box<dyn Job>),
+    /// The journal has something.
+    Journal,
     Stop(oneshot::Sender<()>),
 }
 
@@ -35,11 +44,27 @@ pub(super) struct Writer {
 impl Writer {
     pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
         let (queue, orders) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("store-writer".to_owned());
-        thread
-            .spawn(move || run(connection, orders))
-            .map_err(|error| StoreError::Database(error.to_string()))?;
+        spawn(Desk::new(connection, None), orders)?;
         Ok(Self { queue })
+    }
+
+    /// A writer that takes the records of a journal along with its jobs.
+    pub(super) fn start_journaled(
+        connection: Connection,
+        first_number: u64,
+    ) -> Result<(Self, Arc<Journal>), StoreError> {
+        let (queue, orders) = mpsc::channel(QUEUE);
+        // A full queue wakes the writer as well; and it must not be kept open by the journal,
+        // which those hold who wait for the writer to end.
+        let bell = queue.downgrade();
+        let wake_writer = Box::new(move || {
+            if let Some(queue) = bell.upgrade() {
+                let _ = queue.try_send(Order::Journal);
+            }
+        });
+        let journal = Arc::new(Journal::new(first_number, wake_writer));
+        spawn(Desk::new(connection, Some(journal.clone())), orders)?;
+        Ok((Self { queue }, journal))
     }
 
     /// Hands a job over. Done when it stands in the queue; what it yields is told after its commit.
@@ -113,7 +138,23 @@ fn in_savepoint<T>(
     outcome
 }
 
-fn run(connection: Connection, mut orders: mpsc::Receiver<Order>) {
+fn spawn(desk: Desk, orders: mpsc::Receiver<Order>) -> Result<(), StoreError> {
+    let thread = std::thread::Builder::new().name("store-writer".to_owned());
+    let spawned = thread.spawn(move || run(desk, orders));
+    spawned
+        .map(drop)
+        .map_err(|error| StoreError::Database(error.to_string()))
+}
+
+/// What the writer works with.
+struct Desk {
+    connection: Connection,
+    journal: Option<Arc<Journal>>,
+    /// Records that a refusing disk left behind.
+    backlog: Vec<Record>,
+}
+
+fn run(mut desk: Desk, mut orders: mpsc::Receiver<Order>) {
     while let Some(first) = orders.blocking_recv() {
         let mut stop = None;
         let mut jobs = Vec::new();
@@ -121,6 +162,7 @@ fn run(connection: Connection, mut orders: mpsc::Receiver<Order>) {
         while let Some(order) = next {
             match order {
                 Order::Work(job) => jobs.push(job),
+                Order::Journal => {}
                 Order::Stop(told) => {
                     orders.close();
                     stop = Some(told);
@@ -134,23 +176,24 @@ fn run(connection: Connection, mut orders: mpsc::Receiver<Order>) {
                 None
             };
         }
-        commit(&connection, jobs);
+        desk.commit(jobs);
         if let Some(told) = stop {
-            finish(connection, orders, told);
+            finish(desk, orders, told);
             return;
         }
     }
 }
 
 /// Empties the queue, which takes nothing any more, and folds the log into the database.
-fn finish(connection: Connection, mut orders: mpsc::Receiver<Order>, told: oneshot::Sender<()>) {
+fn finish(mut desk: Desk, mut orders: mpsc::Receiver<Order>, told: oneshot::Sender<()>) {
     let mut rest = Vec::new();
     while let Some(order) = orders.blocking_recv() {
         if let Order::Work(job) = order {
             rest.push(job);
         }
     }
-    commit(&connection, rest);
+    desk.commit(rest);
+    let connection = desk.connection;
     if let Err(error) = connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
         tracing::warn!(%error, "the write-ahead log was not folded in; the next start does it");
     }
@@ -158,27 +201,81 @@ fn finish(connection: Connection, mut orders: mpsc::Receiver<Order>, told: onesh
     let _ = told.send(());
 }
 
-fn commit(connection: &Connection, mut jobs: Vec<Box<dyn Job>>) {
-    if jobs.is_empty() {
-        return;
+impl Desk {
+    fn new(connection: Connection, journal: Option<Arc<Journal>>) -> Self {
+        Self {
+            connection,
+            journal,
+            backlog: Vec::new(),
+        }
     }
-    let committed = transact(connection, &mut jobs);
-    if let Err(error) = &committed {
-        tracing::error!(%error, jobs = jobs.len(), "the database did not take a transaction");
+
+    /// Carries out what is queued and what the journal has, in one transaction.
+    fn commit(&mut self, mut jobs: Vec<Box<dyn Job>>) {
+        // Taken after the jobs: what was recorded before a job was handed over does not come
+        // after it.
+        let position = self.take_journal();
+        if jobs.is_empty() && self.backlog.is_empty() {
+            self.settle(position);
+            return;
+        }
+        let committed = transact(&self.connection, &self.backlog, &mut jobs);
+        if let Err(error) = &committed {
+            tracing::error!(%error, jobs = jobs.len(), "the database did not take a transaction");
+        }
+        for job in jobs {
+            job.finish(committed.clone());
+        }
+        match committed {
+            Ok(()) => {
+                self.backlog = Vec::new();
+                self.settle(position);
+            }
+            Err(_) => self.try_again_later(),
+        }
     }
-    for job in jobs {
-        job.finish(committed.clone());
+
+    fn take_journal(&mut self) -> u64 {
+        let Some(journal) = &self.journal else {
+            return 0;
+        };
+        let taken = journal.take();
+        self.backlog.extend(taken.records);
+        taken.position
+    }
+
+    fn settle(&self, position: u64) {
+        if let Some(journal) = &self.journal {
+            journal.settle(position);
+        }
+    }
+
+    /// Clients wait for the records, so they are offered until the disk takes them.
+    fn try_again_later(&self) {
+        if let Some(journal) = &self.journal
+            && !self.backlog.is_empty()
+        {
+            std::thread::sleep(RETRY_INTERVAL);
+            journal.wake_writer();
+        }
     }
 }
 
-fn transact(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+fn transact(
+    connection: &Connection,
+    records: &[Record],
+    jobs: &mut [Box<dyn Job>],
+) -> Result<(), StoreError> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
-    for job in jobs {
-        job.run(connection);
+    let recorded = sessions::apply(connection, records);
+    if recorded.is_ok() {
+        for job in jobs {
+            job.run(connection);
+        }
     }
-    let committed = connection.execute_batch("COMMIT");
+    let committed = recorded.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
     if committed.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;
     }
-    Ok(committed?)
+    committed
 }

@@ -197,6 +197,7 @@ impl Talk {
                 Transmit::Open { from, id } => open(&from, &id).to_string(),
                 Transmit::Element(text) | Transmit::Error(text) => text.to_string(),
                 Transmit::Redirect(uri) => close_to(&uri).to_string(),
+                Transmit::Leave => "(the link ends)".to_owned(),
                 Transmit::Close(_) => CLOSE.to_owned(),
             });
         }

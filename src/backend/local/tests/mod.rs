@@ -9,6 +9,7 @@ mod login;
 mod messages;
 mod offline;
 mod presence;
+mod repeats;
 mod roster;
 mod services;
 mod subscriptions;
@@ -146,6 +147,7 @@ fn bounds() -> SessionsOptions {
         send_queue_bytes: 4 << 20,
         max_unacked: 1000,
         max_hibernating_per_user: 8,
+        repeat_window: 128,
     }
 }
 

@@ -117,3 +117,16 @@ async fn the_domain_of_a_service_gets_its_stanzas_and_the_end_of_presence() {
     assert_eq!(end[0].attr("to"), Some(room));
     assert_eq!(end[0].attr("from"), Some("juliet@example.org/balcony"));
 }
+
+#[tokio::test]
+async fn a_message_that_comes_again_is_not_routed_to_its_domain_twice() {
+    let (server, rooms) = start().await;
+    let say =
+        "<message type='groupchat' id='m' to='hall@rooms.example.org'><body>a</body></message>";
+    for resource in ["one", "two"] {
+        let romeo = server.bind("romeo", resource).await;
+        romeo.send(say).await;
+        romeo.hibernate(sm());
+    }
+    assert_eq!(rooms.got().len(), 1);
+}
