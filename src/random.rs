@@ -10,6 +10,10 @@ pub(crate) fn bits() -> u128 {
 /// Declares a name of 128 random bits, written as 32 hexadecimal digits.
 ///
 /// Whoever knows such a name may use what it names, so that the log shows a few digits only.
+///
+/// A name that a peer sends is read into a number and looked up in a map whose hasher has a random
+/// key; only where all bits of that hash agree are two names compared, as one number and not digit
+/// by digit. So the time of an answer does not tell how much of a guess is right.
 macro_rules! unguessable {
     ($(#[$doc:meta])* $visibility:vis struct $name:ident;) => {
         $(#[$doc])*

@@ -130,12 +130,8 @@ mod tests {
         })
         .unwrap();
         let options = crate::server::options::stream(&config);
-        let rooms = Rooms {
-            backend,
-            sessions,
-            options: Arc::new(arc_swap::ArcSwap::from_pointee(options)),
-        };
-        (rooms, go_on)
+        let options = Arc::new(arc_swap::ArcSwap::from_pointee(options));
+        (Rooms::unlimited(backend, sessions, options), go_on)
     }
 
     #[tokio::test(start_paused = true)]

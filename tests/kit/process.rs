@@ -15,22 +15,31 @@ pub struct Process {
 
 impl Process {
     pub async fn start(options: &[&str]) -> Self {
+        Self::logging(options, "error", Stdio::inherit()).await
+    }
+
+    /// The same with another log, and where that goes.
+    pub async fn logging(options: &[&str], level: &str, log: Stdio) -> Self {
         let state = tempfile::tempdir().expect("a directory");
         server::make_accounts(state.path()).await;
-        Self::over(state, options)
+        Self::run(state, options, level, log)
     }
 
     /// Over what an earlier one left.
     pub fn over(state: TempDir, options: &[&str]) -> Self {
+        Self::run(state, options, "error", Stdio::inherit())
+    }
+
+    fn run(state: TempDir, options: &[&str], level: &str, log: Stdio) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_stanzad"));
         command.arg("serve");
         for setting in server::settings(state.path(), options) {
             command.args(["--set", &setting]);
         }
         let mut child = command
-            .env("STANZAD_LOG", "error")
+            .env("STANZAD_LOG", level)
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .expect("a process");
         let greeting = BufReader::new(child.stdout.take().expect("its output"));

@@ -197,7 +197,7 @@ impl Local {
             return;
         };
         if let Some(text) = error_reply(stanza, &condition.into()) {
-            self.answer(&sender, text, super::delivery::error_kind(stanza.kind));
+            self.answer(&sender, text, crate::stanza::error_kind(stanza.kind));
         }
     }
 
