@@ -10,6 +10,8 @@ mod edge;
 mod endings;
 mod options;
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod sweep;
 
