@@ -139,7 +139,7 @@ impl Client {
     }
 
     async fn end_well(&mut self, until: Instant) {
-        for _ in 0..20 {
+        for _ in 0..200 {
             let Some(mut wire) = self.connect().await else {
                 sleep(Duration::from_secs(1)).await;
                 continue;
@@ -190,6 +190,11 @@ impl Client {
     async fn close(&mut self, wire: &mut Wire) -> bool {
         self.note(format_args!("closes"));
         self.tell(wire);
+        if let Some(session) = &mut self.session
+            && let Some(managed) = &mut session.managed
+        {
+            managed.sync("close".to_owned()); // what is told after it is not read any more
+        }
         wire.close();
         let closed = self.listen(wire, Instant::now() + PATIENCE).await;
         let is_bosh = matches!(wire, Wire::Bosh(_));
@@ -202,7 +207,7 @@ impl Client {
         {
             // Everything before our <close/> was read before it was answered.
             let mut oracle = self.world.oracle();
-            for number in managed.settle_told() {
+            for number in managed.on_synced("close") {
                 oracle.settled(number);
             }
             for out in managed.into_unacked() {
@@ -214,11 +219,11 @@ impl Client {
     }
 
     async fn be_away(&mut self) {
-        let resume = self.world.config.sm.resume_timeout.as_millis() as u64;
+        let resume = self.world.config.sm.resume_timeout.as_millis().min(90_000) as u64;
         let away = match self.rng.weighted(&[55, 30, 15]) {
             0 => self.rng.millis(0, 1_500),
             1 => self.rng.millis(1_000, 20_000),
-            _ => self.rng.millis(resume / 2, resume.min(90_000) * 2),
+            _ => self.rng.millis(resume / 2, resume * 2),
         };
         let back = (Instant::now() + away).min(self.world.rough_until);
         sleep_until(back).await;

@@ -28,6 +28,7 @@ mod wire;
 mod world;
 
 use std::cell::Cell;
+use std::panic::AssertUnwindSafe;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
@@ -60,7 +61,8 @@ fn simulate(seed: u64, is_printed: bool) -> Outcome {
         .start_paused(true)
         .build()
         .expect("a runtime");
-    let mut outcome = runtime.block_on(world::run(seed, is_printed));
+    let run = AssertUnwindSafe(|| runtime.block_on(world::run(seed, is_printed)));
+    let mut outcome = std::panic::catch_unwind(run).unwrap_or_default();
     drop(runtime);
     if HAS_PANICKED.get() {
         outcome.failures.push("something panicked".to_owned());

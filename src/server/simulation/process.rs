@@ -20,6 +20,7 @@ use crate::store::Store;
 use crate::stream::Framing;
 use arc_swap::ArcSwap;
 use axum::Router;
+use futures_util::future::join_all;
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,8 @@ pub(super) struct Process {
     /// One for each connection, so that they are told in the order in which they came: a channel
     /// with several receivers wakes them in an order of chance.
     stopping: Mutex<Option<Vec<watch::Sender<bool>>>>,
+    /// The same of BOSH.
+    bosh: Mutex<Vec<(watch::Sender<bool>, BoshState)>>,
     cables: Mutex<Vec<Cable>>,
 }
 
@@ -75,6 +78,7 @@ impl Process {
             closing,
             sweep: Mutex::new(Some(sweep)),
             stopping: Mutex::new(Some(Vec::new())),
+            bosh: Mutex::default(),
             cables: Mutex::default(),
         })
     }
@@ -108,9 +112,13 @@ impl Process {
 
     /// The routes of BOSH, for one session; `None`: the process stops.
     pub fn bosh(&self) -> Option<Router> {
-        let stopping = self.on_stopping()?;
+        if lock(&self.stopping).is_none() {
+            return None;
+        }
+        let (sender, stopping) = watch::channel(false);
         let options = Arc::new(ArcSwap::from_pointee(options::bosh(&self.config)));
         let state = BoshState::new(self.rooms.clone(), options, stopping);
+        lock(&self.bosh).push((sender, state.clone()));
         Some(routes(state))
     }
 
@@ -125,7 +133,13 @@ impl Process {
     pub async fn stop(&self) -> bool {
         self.closing.send_replace(true);
         let senders = lock(&self.stopping).take().unwrap_or_default();
-        let streams = futures_util::future::join_all(senders.iter().map(shutdown::close_streams));
+        let streams = join_all(senders.iter().map(shutdown::close_streams));
+        let bosh = std::mem::take(&mut *lock(&self.bosh));
+        let drained = join_all(bosh.iter().map(|(sender, state)| {
+            sender.send_replace(true);
+            state.drained()
+        }));
+        let streams = async { tokio::join!(streams, drained) };
         let clients = tokio::time::timeout(self.config.shutdown_grace, streams);
         let sweep = lock(&self.sweep).take();
         let sweep = async {

@@ -30,7 +30,7 @@ pub(super) struct World {
 }
 
 /// What came of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Outcome {
     pub hash: u64,
     pub failures: Vec<String>,
@@ -237,7 +237,7 @@ fn config(rng: &mut Rng) -> Config {
         "domain=example.org".to_owned(),
         pick("sm.unsolicited_ack_frequency", &["0", "0", "1", "3"]),
         pick("sm.ack_request_frequency", &["0", "1", "5"]),
-        pick("sm.ack_request_delay", &["0s", "250ms", "2s"]),
+        pick("sm.ack_request_delay", &["100ms", "250ms", "2s"]),
         pick("sm.ack_timeout", &["5s", "60s"]),
         pick("sm.resume_timeout", &["3s", "20s", "60s", "600s"]),
         pick("sm.max_unacked", &["10", "20", "1000"]),
