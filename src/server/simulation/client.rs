@@ -202,6 +202,9 @@ impl Client {
         let Some(session) = self.session.take() else {
             return true;
         };
+        if session.managed.as_ref().is_some_and(|managed| !managed.is_on()) {
+            self.world.oracle().hole(session.jid);
+        }
         if let Some(mut managed) = session.managed
             && is_certain
         {
@@ -266,7 +269,7 @@ impl Client {
     /// The next element of one of these names; `<open/>` says nothing here.
     async fn expect(&mut self, wire: &mut Wire, names: &[&str]) -> Step<Element> {
         loop {
-            let heard = timeout(PATIENCE, wire.hear()).await.ok()?;
+            let heard = timeout(self.patience(), wire.hear()).await.ok()?;
             let Heard::Element(element) = heard else {
                 return None;
             };
@@ -276,6 +279,14 @@ impl Client {
                 "open" => {}
                 _ => return None,
             }
+        }
+    }
+
+    /// In rough times a client may give up before the server does.
+    fn patience(&mut self) -> Duration {
+        match self.world.is_calm() || self.rng.percent(97) {
+            true => PATIENCE,
+            false => self.rng.millis(1, 500),
         }
     }
 
