@@ -183,9 +183,8 @@ impl Bosh {
             true => format!(" ack='{}'", self.due - 1),
             false => String::new(),
         };
-        let start = format!(
-            "<body rid='{rid}' sid='{sid}'{ack} xmlns='{NS}' xmlns:xmpp='urn:xmpp:xbosh'"
-        );
+        let start =
+            format!("<body rid='{rid}' sid='{sid}'{ack} xmlns='{NS}' xmlns:xmpp='urn:xmpp:xbosh'");
         let body = if std::mem::take(&mut self.wants_restart) {
             format!("{start} to='example.org' xmpp:restart='true'/>")
         } else {

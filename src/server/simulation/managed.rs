@@ -117,7 +117,14 @@ impl Managed {
 
     fn settle(&mut self, told: u32) -> Vec<Number> {
         let covers = |h: u32| told.wrapping_sub(h) < 1 << 31;
-        let count = self.unsettled.iter().take_while(|(h, _)| covers(*h)).count();
-        self.unsettled.drain(..count).map(|(_, number)| number).collect()
+        let count = self
+            .unsettled
+            .iter()
+            .take_while(|(h, _)| covers(*h))
+            .count();
+        self.unsettled
+            .drain(..count)
+            .map(|(_, number)| number)
+            .collect()
     }
 }

@@ -114,7 +114,9 @@ impl Oracle {
 
     /// The server knows that the account has it.
     pub fn settled(&mut self, number: Number) {
-        self.messages[number].settled_at.get_or_insert_with(Instant::now);
+        self.messages[number]
+            .settled_at
+            .get_or_insert_with(Instant::now);
     }
 
     /// What is on its way, or was on the point of arriving, is left to chance.

@@ -5,9 +5,7 @@ use super::rng::Rng;
 use super::store::{Disk, SimStore};
 use crate::auth::{Mechanism, Offer, SaslFailure};
 use crate::backend::local::Local;
-use crate::backend::{
-    Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply, Transport,
-};
+use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply, Transport};
 use crate::config::Config;
 use crate::http::bosh::{BoshState, routes};
 use crate::http::driver::{Driver, Rooms};
@@ -105,7 +103,13 @@ impl Process {
             binding: Default::default(),
         });
         let driver = Driver::new(self.rooms.clone(), connection, Framing::WebSocket);
-        tokio::spawn(run(server, &[], driver, options::ws(&self.config), stopping));
+        tokio::spawn(run(
+            server,
+            &[],
+            driver,
+            options::ws(&self.config),
+            stopping,
+        ));
         lock(&self.cables).push(cable.clone());
         Some((client, cable))
     }

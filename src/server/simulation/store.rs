@@ -52,7 +52,10 @@ impl Disk {
     /// How many messages are kept for an account.
     pub fn kept(&self, account: &BareJid) -> usize {
         let tables = self.lock();
-        tables.accounts.get(account).map_or(0, |row| row.offline.len())
+        tables
+            .accounts
+            .get(account)
+            .map_or(0, |row| row.offline.len())
     }
 
     fn lock(&self) -> MutexGuard<'_, Tables> {
@@ -89,10 +92,7 @@ impl SimStore {
         }
     }
 
-    fn look<T: Send + 'static>(
-        &self,
-        look: impl FnOnce(&Tables) -> T + Send + 'static,
-    ) -> Call<T> {
+    fn look<T: Send + 'static>(&self, look: impl FnOnce(&Tables) -> T + Send + 'static) -> Call<T> {
         let (disk, is_alive, pause) = (self.disk.clone(), self.is_alive.clone(), self.pause(30));
         if lock(&self.queue).is_none() {
             return Box::pin(async { Err(StoreError::Closed) });
@@ -239,9 +239,7 @@ impl Store for SimStore {
             // As if the queue were full.
             tokio::time::sleep(pause).await;
             // Polled once, it stands in the queue.
-            let polled = std::future::poll_fn(|cx| {
-                std::task::Poll::Ready(kept.as_mut().poll(cx))
-            });
+            let polled = std::future::poll_fn(|cx| std::task::Poll::Ready(kept.as_mut().poll(cx)));
             let call: Call<Kept> = match polled.await {
                 std::task::Poll::Ready(result) => Box::pin(async { result }),
                 std::task::Poll::Pending => kept,
@@ -321,7 +319,11 @@ impl Row {
             .pending
             .retain(|request| !change.settle.contains(&request.from));
         for request in change.ask {
-            if roster.pending.iter().all(|other| other.from != request.from) {
+            if roster
+                .pending
+                .iter()
+                .all(|other| other.from != request.from)
+            {
                 roster.pending.push(request);
             }
         }

@@ -123,18 +123,25 @@ impl World {
     }
 
     async fn stop(&self) {
-        let Some(process) = self.process() else { return };
+        let Some(process) = self.process() else {
+            return;
+        };
         self.note("server", format_args!("stops"));
         let in_time = process.stop().await;
         self.note("server", format_args!("stopped, in time: {in_time}"));
         let left = process.sessions().len();
         if !in_time || left != 0 {
-            self.fail("server", format!("stopped in time: {in_time}; left: {left}"));
+            self.fail(
+                "server",
+                format!("stopped in time: {in_time}; left: {left}"),
+            );
         }
     }
 
     fn crash(&self) {
-        let Some(process) = self.process() else { return };
+        let Some(process) = self.process() else {
+            return;
+        };
         self.note("server", format_args!("crashes"));
         process.crash();
         let recent = Instant::now() - COMMIT_TIME;
@@ -182,10 +189,17 @@ async fn finish(world: &Arc<World>, rng: &mut Rng) {
     for account in 0..world.accounts() {
         let habits = Habits::of_collector(account);
         let collector = Client::new(world, 100 + account, habits, rng.fork());
-        tokio::spawn(collector.collect()).await.expect("a collector");
-        let kept = world.disk.kept(&address(account).parse().expect("an address"));
+        tokio::spawn(collector.collect())
+            .await
+            .expect("a collector");
+        let kept = world
+            .disk
+            .kept(&address(account).parse().expect("an address"));
         if kept != 0 {
-            world.fail("world", format!("{kept} messages stay stored for {account}"));
+            world.fail(
+                "world",
+                format!("{kept} messages stay stored for {account}"),
+            );
         }
     }
     sleep(Duration::from_secs(5)).await;
@@ -194,7 +208,9 @@ async fn finish(world: &Arc<World>, rng: &mut Rng) {
 }
 
 fn check_empty(world: &World, when: &str) {
-    let left = world.process().map_or(0, |process| process.sessions().len());
+    let left = world
+        .process()
+        .map_or(0, |process| process.sessions().len());
     if left != 0 {
         world.fail("server", format!("{left} sessions {when}"));
     }
