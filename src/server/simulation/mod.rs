@@ -11,8 +11,9 @@
 //! said that it handled arrives; no session gets anything twice; no account gets again what it
 //! acknowledged; what one client sends comes in order; and at the end the server holds nothing.
 //!
-//! `STANZAD_SEEDS=10000 cargo test --release --lib simulation` tries more seeds,
-//! `STANZAD_SEED=17 cargo test --lib simulation -- --nocapture` shows all that happens in one.
+//! `STANZAD_SEEDS=10000 cargo test --release --lib simulation -- --nocapture` tries more seeds, from
+//! `STANZAD_FIRST_SEED` on; `STANZAD_SEED=17 cargo test --lib simulation::whatever -- --nocapture`
+//! shows all that happens in one.
 
 mod bosh;
 mod client;
