@@ -11,6 +11,8 @@ mod endings;
 mod options;
 mod restore;
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod sweep;
 

@@ -15,6 +15,7 @@ pub(super) async fn run(rooms: Rooms, mut closing: watch::Receiver<bool>) {
     let mut endings = Endings::default();
     loop {
         tokio::select! {
+            biased;
             // An error means that the server is gone, which is the same.
             _ = closing.wait_for(|closing| *closing) => break,
             _ = ticks.tick() => {}
