@@ -6,9 +6,9 @@ import path from 'node:path';
 import { startServer } from './lib/server.mjs';
 
 // A server of its own for each story, which others must not meet: the settings are read when they are imported.
-const bin = process.env.STANZAD_BIN;
-const outDir = path.join(process.env.STANZAD_OUT || 'out', 'restart');
-const server = bin && (await startServer(path.resolve(bin), ['sm.durability=always'], outDir));
+const bin = process.env.STANZAD_BIN && path.resolve(process.env.STANZAD_BIN);
+const outDir = path.resolve(process.env.STANZAD_OUT || 'out', 'restart');
+const server = bin && (await startServer(bin, ['sm.durability=always'], outDir));
 if (server) Object.assign(process.env, server.env);
 const { launch, screenshot } = await import('./lib/browser.mjs');
 const { Converse } = await import('./lib/converse.mjs');
