@@ -26,6 +26,9 @@ pub mod backend;
 pub mod cli;
 mod clock;
 pub mod config;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 mod random;
 pub mod server;

@@ -4,9 +4,10 @@
 #   tests/run.sh            everything
 #   tests/run.sh rust       formatting, lints, and the tests in Rust
 #   tests/run.sh clients    the shipped web clients against the release binary
+#   tests/run.sh fuzz       what fuzzers have found, and each fuzz target for a short while
 #
-# Needs Rust, Node.js 20 and, to install Chromium, the rights to use apt. Ends with one line that
-# counts: "N passed, N failed".
+# Needs Rust, a C++ compiler, Node.js 20 and, to install Chromium, the rights to use apt. Ends with
+# one line that counts: "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -79,10 +80,51 @@ clients() {
     count_clients
 }
 
+# How long each fuzz target runs, in seconds.
+fuzz_seconds=${FUZZ_SECONDS:-20}
+
+install_cargo_fuzz() {
+    if cargo fuzz --version >/dev/null 2>&1; then
+        return
+    fi
+    step "install cargo-fuzz"
+    cargo install cargo-fuzz --locked --quiet
+}
+
+fuzz() {
+    # The dependencies were built by the part in Rust.
+    local at=(--manifest-path fuzz/Cargo.toml --target-dir target)
+    step "formatting and lints of the fuzz targets"
+    cargo fmt --manifest-path fuzz/Cargo.toml --check
+    cargo clippy "${at[@]}" --all-targets --quiet -- -D warnings
+    step "replay of what fuzzers found"
+    cargo test "${at[@]}" --no-fail-fast 2>&1 | tee "$log" || true
+    grep -q '^test result:' "$log" || exit 1
+    count_cargo
+    install_cargo_fuzz
+    step "build of the fuzz targets"
+    cargo run "${at[@]}" --quiet --example seed
+    # No sanitizer, so that stable Rust will do: there is no unsafe code to watch.
+    cargo fuzz build -s none
+    local target
+    for target in $(cargo fuzz list); do
+        step "fuzz $target for $fuzz_seconds seconds"
+        if cargo fuzz run -s none "$target" -- -max_total_time="$fuzz_seconds" \
+            -rss_limit_mb=1024 -timeout=30 -print_final_stats=1 >"$log" 2>&1; then
+            grep '^stat::number_of_executed_units' "$log" || true
+            passed=$((passed + 1))
+        else
+            tail -n 60 "$log"
+            failed=$((failed + 1))
+        fi
+    done
+}
+
 case "${1:-all}" in
     rust) rust ;;
     clients) clients ;;
-    all) rust; clients ;;
-    *) echo "usage: tests/run.sh [rust|clients]" >&2; exit 2 ;;
+    fuzz) fuzz ;;
+    all) rust; clients; fuzz ;;
+    *) echo "usage: tests/run.sh [rust|clients|fuzz]" >&2; exit 2 ;;
 esac
 finish

@@ -109,7 +109,7 @@ impl Stream {
         };
         // Something that is no count frees nothing; the next answer will.
         let Some(h) = count(h) else { return };
-        match sm.on_answer(h, &options.sm) {
+        match sm.on_answer(now, h, &options.sm) {
             Ok(true) => self.request_ack(now),
             Ok(false) => {}
             Err(fault) => self.fail(now, StreamFault::HandledCountTooHigh(fault)),

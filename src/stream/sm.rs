@@ -55,7 +55,7 @@ pub struct Sm {
     unacked_bytes: usize,
     /// Stanzas sent since the last `<r/>`.
     unrequested: u32,
-    /// When the oldest of them was sent.
+    /// When the oldest of them was sent, or when an answer left some of those before unacked.
     unrequested_since: Option<Instant>,
     /// When the `<r/>` went out that is not answered yet.
     requested_at: Option<Instant>,
@@ -74,6 +74,9 @@ pub struct Arrived {
     /// Whether one of them may have copies elsewhere.
     pub has_copies: bool,
 }
+
+/// How long a full unacked queue waits for its next `<r/>` if `sm.ack_request_delay` is zero.
+const FULL_QUEUE_REQUEST_DELAY: std::time::Duration = std::time::Duration::from_secs(1);
 
 impl Sm {
     /// Counters at `<enabled/>`. `resume`: how long the session may hibernate, if at all.
@@ -226,10 +229,16 @@ impl Sm {
 
     /// When the `<r/>` for a lone stanza is due.
     pub(super) fn request_deadline(&self, options: &SmOptions) -> Option<Instant> {
-        if self.requested_at.is_some() || options.ack_request_delay.is_zero() {
+        if self.requested_at.is_some() {
             return None;
         }
-        Some(self.unrequested_since? + options.ack_request_delay)
+        let delay = match options.ack_request_delay {
+            delay if !delay.is_zero() => delay,
+            // No further stanza will bring the number about: an answer has to make room first.
+            _ if !self.has_room(options, 1) => FULL_QUEUE_REQUEST_DELAY,
+            _ => return None,
+        };
+        Some(self.unrequested_since? + delay)
     }
 
     /// When an unanswered `<r/>` means that the link is dead.
@@ -239,9 +248,11 @@ impl Sm {
 
     /// The client said how much it handled. Returns whether the next `<r/>` is due.
     ///
-    /// An answer overtaken by another one is ignored (XEP-0198 §4 counts up only).
+    /// An answer overtaken by another one is ignored (XEP-0198 §4 counts up only). A client may
+    /// answer before it has handled what it got, so what an answer leaves is asked for again.
     pub(super) fn on_answer(
         &mut self,
+        now: Instant,
         h: u32,
         options: &SmOptions,
     ) -> Result<bool, HandledCountTooHigh> {
@@ -253,6 +264,8 @@ impl Sm {
         if self.unacked.is_empty() {
             self.unrequested = 0;
             self.unrequested_since = None;
+        } else {
+            self.unrequested_since.get_or_insert(now);
         }
         Ok(self.request_is_due(options))
     }

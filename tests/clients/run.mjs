@@ -1,7 +1,8 @@
-// Runs the client tests, or with --acks the ack measurement, against a stanzad of its own (STANZAD_BIN) or a running server.
+// Runs the client tests, or with --acks the ack measurement, or with --promise cuts by the dozen, against a stanzad of its own (STANZAD_BIN) or a running server.
 //
 //   node run.mjs [test files]      STANZAD_BIN, or STANZAD_WS and the other variables of README.md
 //   node run.mjs --acks            STANZAD_BIN
+//   node run.mjs --promise [--cuts N]   STANZAD_BIN
 //
 // The last line is "N passed, N failed"; the exit code is 0 only if something passed and nothing failed.
 
@@ -62,10 +63,27 @@ async function measureAcks() {
   return 0;
 }
 
+/** Many cuts, and a table of what came of them. */
+async function keepPromise(args) {
+  const server = await startServer(path.resolve(bin), [], outDir);
+  let ended;
+  try {
+    ended = await node(['promise.mjs', ...args], server.env);
+  } finally {
+    const code = await server.stop();
+    if (code !== 0) console.log(`the server ended with ${code}`);
+    if (ended && code !== 0) ended.code = 1;
+  }
+  return ended.code === 0 ? 0 : 1;
+}
+
 const args = process.argv.slice(2);
-if (!bin && (args.includes('--acks') || !process.env.STANZAD_WS)) {
+if (!bin && (args.includes('--acks') || args.includes('--promise') || !process.env.STANZAD_WS)) {
   console.error('STANZAD_BIN is not set; see tests/clients/README.md');
   process.exit(2);
+}
+if (args.includes('--promise')) {
+  process.exit(await keepPromise(args.filter((arg) => arg !== '--promise')));
 }
 const files = args.length ? args : readdirSync(here).filter((name) => name.endsWith('.test.mjs')).sort();
 process.exitCode = await (args.includes('--acks') ? measureAcks() : runTests(files));

@@ -183,6 +183,21 @@ async fn last_call(on_ending: &mut watch::Receiver<bool>) {
     }
 }
 
+/// The same for the fuzzer, which has no socket.
+#[cfg(feature = "fuzzing")]
+pub(crate) async fn serve_bytes<I>(io: I, peer: Peer, options: ListenerOptions, app: Router)
+where
+    I: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin + Send + 'static,
+{
+    let http = http(&options);
+    let service = service_fn(move |request| answer(request, &peer, &options, app.clone()));
+    // What goes wrong with the connection is the peer's doing.
+    let _ = http
+        .serve_connection(TokioIo::new(io), service)
+        .with_upgrades()
+        .await;
+}
+
 enum Ending {
     InGoodOrder,
     AtOnce,

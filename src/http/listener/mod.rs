@@ -34,6 +34,8 @@ use crate::http::tls::TlsKeeper;
 use crate::http::trusted::TrustedProxies;
 pub use cap::ConnectionCap;
 use connection::Accepted;
+#[cfg(feature = "fuzzing")]
+pub(crate) use connection::serve_bytes;
 pub use link::Link;
 
 /// How a listener treats its connections.

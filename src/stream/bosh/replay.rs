@@ -14,10 +14,9 @@ pub(super) struct Answered {
     pub response: Response,
     /// The frames inside.
     pub frames: Vec<Arc<str>>,
-    /// The request that took the answer last; `None` when its connection was lost before.
-    pub taken_by: Option<RequestToken>,
-    /// An earlier request took it too, and nobody reported that one lost.
-    pub may_have_arrived: bool,
+    /// The requests that took the answer and were not reported lost. Bound: one, and one more for
+    /// each of [`Options::max_repeats`](super::Options::max_repeats).
+    pub taken_by: Vec<RequestToken>,
     pub key: Option<String>,
     pub repeats: u32,
     pub at: Instant,
@@ -28,15 +27,14 @@ pub(super) struct Answered {
 impl Answered {
     /// Gives the answer again, to the request `token`.
     pub fn give_to(&mut self, now: Instant, token: RequestToken) -> Response {
-        self.may_have_arrived |= self.taken_by.is_some();
-        self.taken_by = Some(token);
+        self.taken_by.push(token);
         self.at = now;
         self.response.clone()
     }
 
     /// Every connection that took the answer broke before it was written.
     fn is_untaken(&self) -> bool {
-        self.taken_by.is_none() && !self.may_have_arrived
+        self.taken_by.is_empty()
     }
 }
 
@@ -89,9 +87,7 @@ impl ReplayBuffer {
     /// The connection that took an answer broke before the answer was written.
     pub fn on_request_lost(&mut self, token: RequestToken) {
         for answered in &mut self.answers {
-            if answered.taken_by == Some(token) {
-                answered.taken_by = None;
-            }
+            answered.taken_by.retain(|taker| *taker != token);
         }
     }
 

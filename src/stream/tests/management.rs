@@ -243,6 +243,31 @@ fn a_request_that_is_not_answered_means_that_the_link_is_dead() {
     assert!(matches!(talk.stream.finish(), Finish::Hibernate(_)));
 }
 
+/// A client may answer at once and handle what it got later.
+#[test]
+fn what_an_answer_does_not_cover_is_asked_for_again() {
+    let mut talk = Talk::managed();
+    talk.deliver("one");
+    assert_eq!(talk.wait(Duration::from_secs(1)), [R]);
+    assert!(talk.say(&a(0)).is_empty());
+    assert_eq!(talk.wait(Duration::from_secs(1)), [R]);
+    assert!(talk.say(&a(1)).is_empty());
+    assert!(talk.wait(Duration::from_secs(100)).is_empty());
+}
+
+#[test]
+fn a_full_queue_is_asked_for_again_even_if_requests_go_by_number_alone() {
+    let options = with_sm(|sm| {
+        sm.max_unacked = 1;
+        sm.ack_request_delay = Duration::ZERO;
+    });
+    let mut talk = Talk::with(options).bind().enable();
+    assert_eq!(talk.deliver("one")[1], R);
+    assert!(talk.say(&a(0)).is_empty());
+    assert!(!talk.stream.has_room());
+    assert_eq!(talk.wait(Duration::from_secs(1)), [R]);
+}
+
 /// Overflow never drops: nothing more is taken from the mailbox.
 #[test]
 fn at_its_bound_the_unacked_queue_takes_nothing_more() {

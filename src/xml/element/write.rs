@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::super::XML_NAMESPACE;
 use super::super::escape::{escape_attribute, escape_text};
 use super::{Element, Node};
 
@@ -41,16 +42,25 @@ impl Element {
 
     /// The default namespace inside, given the one outside.
     fn default_namespace<'a>(&'a self, inherited: &'a str) -> &'a str {
-        if self.prefix.is_empty() {
+        if self.written_prefix().is_empty() {
             &self.namespace
         } else {
             inherited
         }
     }
 
+    /// Nothing but `xml` names its namespace (Namespaces in XML 1.0 §3).
+    fn written_prefix(&self) -> &'static str {
+        match &*self.namespace {
+            XML_NAMESPACE => "xml",
+            _ => self.prefix,
+        }
+    }
+
     fn write_name(&self, out: &mut String) {
-        if !self.prefix.is_empty() {
-            push_all(out, &[self.prefix, ":"]);
+        let prefix = self.written_prefix();
+        if !prefix.is_empty() {
+            push_all(out, &[prefix, ":"]);
         }
         out.push_str(&self.name);
     }
@@ -59,10 +69,11 @@ impl Element {
     fn write_start(&self, out: &mut String, inherited: &str) {
         out.push('<');
         self.write_name(out);
-        if !self.prefix.is_empty() {
-            push_attribute(out, &format!("xmlns:{}", self.prefix), &self.namespace);
-        } else if self.namespace != inherited {
-            push_attribute(out, "xmlns", &self.namespace);
+        match self.written_prefix() {
+            "xml" => {} // declared everywhere
+            "" if self.namespace == inherited => {}
+            "" => push_attribute(out, "xmlns", &self.namespace),
+            prefix => push_attribute(out, &format!("xmlns:{prefix}"), &self.namespace),
         }
         for (i, attribute) in self.attributes.iter().enumerate() {
             if attribute.namespace.is_empty() {

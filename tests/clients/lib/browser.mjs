@@ -42,6 +42,8 @@ export async function newPage(browser) {
 export class Wire {
   sent = [];
   received = [];
+  /** Both directions as { direction, text }, in the order in which they came to be known; whoever looks may empty it. */
+  frames = [];
   /** Both directions and the console, for a person who looks into a failure. */
   log = [];
 
@@ -65,11 +67,13 @@ export class Wire {
 
   #sent(frame) {
     this.sent.push(String(frame));
+    this.frames.push({ direction: 'sent', text: String(frame) });
     this.#note('>>', frame);
   }
 
   #received(frame) {
     this.received.push(String(frame));
+    this.frames.push({ direction: 'received', text: String(frame) });
     this.#note('<<', frame);
   }
 

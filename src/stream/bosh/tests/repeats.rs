@@ -101,6 +101,24 @@ fn answer_given_twice_of_which_one_copy_is_lost_is_unconfirmed() {
     assert!(session.window.unconfirmed().contains(&"<a/>".into()));
 }
 
+/// In whatever order the two are told: a new request often comes before the old one is missed.
+#[test]
+fn answer_given_twice_of_which_both_copies_are_lost_is_undelivered() {
+    for first_lost in [0, 1] {
+        let mut session = Session::open();
+        let tokens = [session.request(poll(1)), {
+            session.window.push("<a/>");
+            session.responses();
+            session.request(poll(1))
+        }];
+        session.responses();
+        for lost in [tokens[first_lost], tokens[1 - first_lost]] {
+            session.window.on_request_lost(session.now, lost);
+        }
+        assert_eq!(session.window.undelivered(), ["<a/>".into()]);
+    }
+}
+
 /// B-09
 #[test]
 fn rid_whose_answer_is_forgotten_terminates_with_item_not_found() {
