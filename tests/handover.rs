@@ -178,7 +178,7 @@ impl Load {
             let counts = counts.clone();
             tokio::spawn(async move {
                 while !counts.over.load(Ordering::Relaxed) {
-                    let count = Self::ask(address, number % 2 == 0, &counts).await;
+                    let count = Self::ask(address, number.is_multiple_of(2), &counts).await;
                     count.fetch_add(1, Ordering::Relaxed);
                 }
             })
