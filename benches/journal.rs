@@ -167,7 +167,7 @@ fn bare_log(path: &std::path::Path) -> Bare {
 /// Length, number, session and what there is of text: as small as a log could make it.
 fn encode(record: &Record, bytes: &mut Vec<u8>) {
     let (session, number, text) = match record {
-        Record::Queued { session, stanza } => (session, stanza.number, stanza.text.as_bytes()),
+        Record::Queued { session, stanza } => (session, stanza.number, &**stanza.text.as_bytes()),
         Record::Handled { session, h } => (session, u64::from(*h), &b""[..]),
         Record::Arrived {
             session, through, ..

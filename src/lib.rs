@@ -16,7 +16,7 @@
 //! | [`http`] | upgrade, BOSH, discovery, page, TLS |
 //! | [`server`] | wires the rooms: start, reload, drain |
 //!
-//! Beside them stand [`auth`], [`store`] and [`config`].
+//! Beside them stand [`auth`], [`store`], [`config`] and [`rate`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -31,6 +31,7 @@ pub mod config;
 pub mod fuzzing;
 pub mod http;
 mod random;
+pub mod rate;
 pub mod server;
 pub mod sessions;
 pub mod stanza;

@@ -2,6 +2,10 @@
 
 /// 128 bits from the operating system's generator.
 pub(crate) fn bits() -> u128 {
+    #[cfg(test)]
+    if let Some(bits) = seeded::bits() {
+        return bits;
+    }
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the operating system has random numbers");
     u128::from_le_bytes(bytes)
@@ -10,6 +14,10 @@ pub(crate) fn bits() -> u128 {
 /// Declares a name of 128 random bits, written as 32 hexadecimal digits.
 ///
 /// Whoever knows such a name may use what it names, so that the log shows a few digits only.
+///
+/// A name that a peer sends is read into a number and looked up in a map whose hasher has a random
+/// key; only where all bits of that hash agree are two names compared, as one number and not digit
+/// by digit. So the time of an answer does not tell how much of a guess is right.
 macro_rules! unguessable {
     ($(#[$doc:meta])* $visibility:vis struct $name:ident;) => {
         $(#[$doc])*
@@ -66,3 +74,43 @@ macro_rules! unguessable {
 }
 
 pub(crate) use unguessable;
+
+/// Names that a test can have again.
+#[cfg(test)]
+pub(crate) mod seeded {
+    use std::cell::Cell;
+
+    thread_local! {
+        static STATE: Cell<Option<u64>> = const { Cell::new(None) };
+    }
+
+    /// From now on, and on this thread, until the guard is dropped.
+    pub(crate) fn seed(seed: u64) -> Guard {
+        STATE.set(Some(seed));
+        Guard
+    }
+
+    pub(crate) struct Guard;
+
+    impl Drop for Guard {
+        fn drop(&mut self) {
+            STATE.set(None);
+        }
+    }
+
+    pub(super) fn bits() -> Option<u128> {
+        let state = STATE.get()?;
+        let (high, state) = step(state);
+        let (low, state) = step(state);
+        STATE.set(Some(state));
+        Some(u128::from(high) << 64 | u128::from(low))
+    }
+
+    /// SplitMix64 (Steele, Lea, Flood 2014): a number, and the next state.
+    pub(crate) fn step(state: u64) -> (u64, u64) {
+        let state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31), state)
+    }
+}

@@ -5,6 +5,7 @@
 #   tests/run.sh rust       formatting, lints, and the tests in Rust
 #   tests/run.sh clients    the shipped web clients against the release binary
 #   tests/run.sh fuzz       what fuzzers have found, and each fuzz target for a short while
+#   tests/run.sh seeds [N]  N seeds of the simulation, 10000 if not told, for every night
 #
 # Needs Rust, a C++ compiler, Node.js 20 and, to install Chromium, the rights to use apt. Ends with
 # one line that counts: "N passed, N failed".
@@ -120,11 +121,23 @@ fuzz() {
     done
 }
 
+# Another stretch of seeds each day; the one that fails is named.
+seeds() {
+    local many=${1:-10000}
+    local first=${STANZAD_FIRST_SEED:-$(($(date +%s) / 86400 * 100000))}
+    step "simulation: $many seeds from $first on"
+    STANZAD_SEEDS=$many STANZAD_FIRST_SEED=$first \
+        cargo test --release --lib simulation -- --nocapture 2>&1 | tee "$log" || true
+    grep -q '^test result:' "$log" || exit 1
+    count_cargo
+}
+
 case "${1:-all}" in
     rust) rust ;;
     clients) clients ;;
     fuzz) fuzz ;;
+    seeds) seeds "${2:-}" ;;
     all) rust; clients; fuzz ;;
-    *) echo "usage: tests/run.sh [rust|clients|fuzz]" >&2; exit 2 ;;
+    *) echo "usage: tests/run.sh [rust|clients|fuzz|seeds [N]]" >&2; exit 2 ;;
 esac
 finish

@@ -273,10 +273,18 @@ impl PreparedPassword {
 
     /// StoredKey and ServerKey (RFC 5802 §3).
     fn keys(&self, hash: ScramHash, salt: &[u8], iterations: u32) -> (Vec<u8>, Vec<u8>) {
+        #[cfg(test)]
+        ROUNDS.with(|rounds| rounds.set(rounds.get() + u64::from(iterations)));
         let salted = hash.salted_password(self.0.as_bytes(), salt, iterations);
         let client_key = hash.hmac(&salted, b"Client Key");
         (hash.digest(&client_key), hash.hmac(&salted, b"Server Key"))
     }
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The rounds of PBKDF2 that this thread has done, for tests that weigh what takes time.
+    pub(super) static ROUNDS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
 }
 
 pub(super) fn check_iterations(found: u32) -> Result<(), CredentialsError> {

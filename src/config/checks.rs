@@ -27,6 +27,8 @@ pub(super) fn conflicts(config: &Config) -> Vec<Conflict> {
     let checks = checks.chain([
         redirection_stays_secure,
         queue_holds_a_stanza,
+        burst_holds_a_stanza,
+        admin_is_closed,
         acks_are_asked_for,
         acks_come_before_the_bound,
     ]);
@@ -158,6 +160,35 @@ fn queue_holds_a_stanza(config: &Config) -> Option<Conflict> {
         "limits.send_queue_bytes ({queue}) holds no stanza of limits.max_stanza_bytes ({stanza})"
     );
     conflict(&["limits.send_queue_bytes", "limits.max_stanza_bytes"], why)
+}
+
+fn burst_holds_a_stanza(config: &Config) -> Option<Conflict> {
+    let limits = &config.limits;
+    if limits.user_bytes_per_second == 0 || limits.user_bytes_burst >= limits.max_stanza_bytes {
+        return None;
+    }
+    let (burst, stanza) = (
+        format_size(limits.user_bytes_burst),
+        format_size(limits.max_stanza_bytes),
+    );
+    let why = format!(
+        "limits.user_bytes_burst ({burst}) holds no stanza of limits.max_stanza_bytes ({stanza})"
+    );
+    conflict(&["limits.user_bytes_burst", "limits.max_stanza_bytes"], why)
+}
+
+/// It asks for no password, so nobody is to open it to the network by a slip.
+fn admin_is_closed(config: &Config) -> Option<Conflict> {
+    let listen = &config.listen;
+    let address = listen.admin?;
+    if address.ip().to_canonical().is_loopback() || listen.admin_public {
+        return None;
+    }
+    let why = format!(
+        "listen.admin ({address}) can be reached from other machines and asks for no password; \
+         use a loopback address, or set listen.admin_public = true if a firewall guards it"
+    );
+    conflict(&["listen.admin", "listen.admin_public"], why)
 }
 
 fn acks_are_asked_for(config: &Config) -> Option<Conflict> {

@@ -29,6 +29,7 @@ pub use sections::{
 };
 pub use types::{
     Durability, ForwardedHeader, LogFormat, LogLevel, Origins, PlainPolicy, ResourceConflict,
+    UserExcess,
 };
 pub use units::{format_duration, format_size, parse_duration, parse_size};
 

@@ -71,6 +71,18 @@ choices! {
 }
 
 choices! {
+    /// What happens to what an account sends over its rate (`limits.user_excess`).
+    UserExcess {
+        /// It is served, and its sender is read more slowly.
+        Slow = "slow",
+        /// It is answered by an error.
+        Refuse = "refuse",
+        /// It ends the stream.
+        Close = "close",
+    }
+}
+
+choices! {
     /// Where SASL PLAIN is offered (`auth.plain`).
     PlainPolicy {
         /// On private links only: TLS, loopback, or a trusted proxy that says https.

@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod bosh;
 pub mod departure;
+pub mod door;
 pub mod driver;
 pub mod files;
 pub mod forwarded;

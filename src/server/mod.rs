@@ -12,6 +12,8 @@ mod handover;
 mod options;
 mod restore;
 mod shutdown;
+#[cfg(test)]
+mod simulation;
 mod start;
 mod sweep;
 

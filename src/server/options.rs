@@ -1,14 +1,16 @@
 //! From the operator's options to those of the rooms.
 
 use crate::backend::local::{ConflictPolicy, LocalOptions};
-use crate::config::{self, Config, PlainPolicy, ResourceConflict};
+use crate::config::{self, Config, PlainPolicy, ResourceConflict, UserExcess};
 use crate::http::bosh::BoshHttpOptions;
+use crate::http::door::DoorOptions;
 use crate::http::forwarded::ForwardedHeader;
 use crate::http::listener::{ConnectionCap, ListenerOptions};
 use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::tls::{CertificateSource, TlsKeeper};
 use crate::http::ws::WsOptions;
-use crate::sessions::SessionsOptions;
+use crate::rate::Rate;
+use crate::sessions::{Excess, QuotaOptions, SessionsOptions};
 use crate::stanza::address::{self, BareJid};
 use crate::stream::{SmOptions, StreamOptions};
 use std::collections::HashSet;
@@ -37,8 +39,11 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
         xml: crate::xml::Limits {
             depth: u16::try_from(limits.max_depth).unwrap_or(u16::MAX),
             attributes: u16::try_from(limits.max_attributes).unwrap_or(u16::MAX),
+            namespaces: u16::try_from(limits.max_namespaces).unwrap_or(u16::MAX),
             ..defaults
         },
+        ws_idle_timeout: config.ws.idle_timeout,
+        bosh_inactivity: config.bosh.inactivity,
         login_timeout: limits.login_timeout,
         failures_per_stream: config.auth.failures_per_stream,
         registration: config.registration.enabled,
@@ -67,6 +72,39 @@ pub(super) fn sessions(config: &Config) -> SessionsOptions {
         max_unacked: config.sm.max_unacked,
         max_hibernating_per_user: config.sm.max_hibernating_per_user,
         repeat_window: config.sm.repeat_window,
+    }
+}
+
+pub(super) fn quotas(config: &Config) -> QuotaOptions {
+    let limits = &config.limits;
+    QuotaOptions {
+        stanzas: Rate {
+            per_second: limits.user_stanzas_per_second,
+            burst: limits.user_stanzas_burst,
+        },
+        bytes: Rate {
+            per_second: limits.user_bytes_per_second as u64,
+            burst: limits.user_bytes_burst as u64,
+        },
+        excess: match limits.user_excess {
+            UserExcess::Slow => Excess::Slow,
+            UserExcess::Refuse => Excess::Refuse,
+            UserExcess::Close => Excess::Close,
+        },
+    }
+}
+
+pub(super) fn door(config: &Config) -> DoorOptions {
+    let limits = &config.limits;
+    DoorOptions {
+        connections: Rate {
+            per_second: limits.new_connections_per_second,
+            burst: limits.new_connections_burst,
+        },
+        logins: Rate {
+            per_second: limits.logins_per_second,
+            burst: limits.logins_burst,
+        },
     }
 }
 

@@ -8,11 +8,12 @@ use crate::backend::local::{Local, OptionsError};
 use crate::config::{Config, Durability};
 use crate::http::admin;
 use crate::http::departure::{Departure, Farewell, departure};
+use crate::http::door::Door;
 use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::{ConnectionCap, ListenError, Listener};
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
-use crate::sessions::{Sessions, SessionsOptions};
+use crate::sessions::{Quotas, Sessions, SessionsOptions};
 use crate::stanza::address::BareJid;
 use crate::store::{Journaling, Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
@@ -190,6 +191,8 @@ impl Server {
         self.rooms
             .sessions
             .set_options(options::sessions(&self.config));
+        self.rooms.quotas.set_options(options::quotas(&self.config));
+        self.rooms.door.set_options(options::door(&self.config));
         let demo = self
             .demo
             .iter()
@@ -388,11 +391,13 @@ async fn rooms(
         store.clone(),
         Vec::new(),
     )?;
-    let options: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
+    let shared: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
     let rooms = Rooms {
         backend: local.clone(),
         sessions,
-        options,
+        options: shared,
+        quotas: Arc::new(Quotas::new(options::quotas(config))),
+        door: Arc::new(Door::new(options::door(config))),
     };
     Ok((local, rooms))
 }

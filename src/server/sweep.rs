@@ -15,6 +15,7 @@ pub(super) async fn run(rooms: Rooms, mut closing: watch::Receiver<bool>) {
     let mut endings = Endings::default();
     loop {
         tokio::select! {
+            biased;
             // An error means that the server is gone, which is the same.
             _ = closing.wait_for(|closing| *closing) => break,
             _ = ticks.tick() => {}
@@ -130,12 +131,8 @@ mod tests {
         })
         .unwrap();
         let options = crate::server::options::stream(&config);
-        let rooms = Rooms {
-            backend,
-            sessions,
-            options: Arc::new(arc_swap::ArcSwap::from_pointee(options)),
-        };
-        (rooms, go_on)
+        let options = Arc::new(arc_swap::ArcSwap::from_pointee(options));
+        (Rooms::unlimited(backend, sessions, options), go_on)
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,6 +8,7 @@
 //! two accounts on the hot path but the read side of a shard.
 
 mod mailbox;
+mod quota;
 mod recording;
 mod registry;
 mod repeats;
@@ -18,6 +19,7 @@ mod tombstones;
 mod tests;
 
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
+pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
 pub use recording::Reunion;
 pub(crate) use recording::saved;
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};

@@ -143,13 +143,16 @@ impl Sessions {
         read(self.id_shard(id)).get(&id).cloned()
     }
 
-    /// Every open session. Cost: O(sessions); for the operator, not for routing.
+    /// Every open session, in the order of their ids. Cost: O(sessions); for the operator, not for
+    /// routing.
     pub fn all(&self) -> Vec<Arc<Session>> {
         let shards = self.by_id.iter();
-        shards
+        let mut all: Vec<_> = shards
             .flat_map(|shard| read(shard).values().cloned().collect::<Vec<_>>())
             .filter(|session| session.is_open())
-            .collect()
+            .collect();
+        all.sort_unstable_by_key(|session| session.id());
+        all
     }
 
     /// How many sessions there are, hibernating ones included.

@@ -15,7 +15,7 @@ pub use delay::{stamp, stamped};
 pub use error::{Condition, ErrorType, StanzaError};
 pub use fingerprint::Fingerprints;
 pub use header::{IqType, Kind, Marks, MessageType, Payload, PresenceType, Stanza};
-pub use reply::{error_reply, iq_result};
+pub use reply::{error_kind, error_reply, iq_result};
 
 /// The namespace of every stanza that a client sends or gets (RFC 6120 §4.8.2).
 pub const CLIENT_NS: &str = "jabber:client";

@@ -1,7 +1,7 @@
 //! Answers that this server writes.
 
 use super::header::Refused;
-use super::{ByteString, CLIENT_NS, IqType, Kind, Stanza, StanzaError};
+use super::{ByteString, CLIENT_NS, IqType, Kind, MessageType, PresenceType, Stanza, StanzaError};
 use crate::xml::escape_attribute;
 
 /// The error that answers a stanza: same kind and id, addresses swapped (RFC 6120 §8.3).
@@ -28,6 +28,15 @@ pub fn error_reply(stanza: &Stanza, error: &StanzaError) -> Option<ByteString> {
         stanza.from.as_str(),
         &error.to_xml(),
     ))
+}
+
+/// The kind of an error that answers a stanza of this kind.
+pub fn error_kind(kind: Kind) -> Kind {
+    match kind {
+        Kind::Message(_) => Kind::Message(MessageType::Error),
+        Kind::Presence(_) => Kind::Presence(PresenceType::Error),
+        Kind::Iq(_) => Kind::Iq(IqType::Error),
+    }
 }
 
 impl Refused {

@@ -109,6 +109,9 @@ pub enum StreamFault {
     /// Its client reads too little of what it gets.
     #[error("too many stanzas wait for the client")]
     Overflow,
+    /// Its account sends more than `limits.user_stanzas_per_second` and the like allow.
+    #[error("the account sends too much")]
+    TooFast,
     /// The account is gone, or its password is another one.
     #[error("the credentials are no longer valid")]
     Revoked,
@@ -123,7 +126,9 @@ impl StreamFault {
         match self {
             // No `_` arm: a new fault chooses its wire form here.
             Self::Xml(fault) => xml_condition(fault.kind()),
-            Self::TooLarge { .. } | Self::TooManyFailures => Condition::PolicyViolation,
+            Self::TooLarge { .. } | Self::TooManyFailures | Self::TooFast => {
+                Condition::PolicyViolation
+            }
             Self::Binary | Self::UnsupportedStanzaType | Self::UnexpectedOpen => {
                 Condition::UnsupportedStanzaType
             }

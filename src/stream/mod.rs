@@ -283,14 +283,15 @@ impl Stream {
     fn send_features(&mut self, options: &StreamOptions) {
         match std::mem::replace(&mut self.state, State::Opening) {
             State::Reopening { account } => {
-                self.element(write::features_after_auth(options));
+                self.element(write::features_after_auth(options, self.framing));
                 self.state = State::Authenticated {
                     account,
                     asked: None,
                 };
             }
             _ => {
-                self.element(write::features_before_auth(options, &self.offer));
+                let offer = &self.offer;
+                self.element(write::features_before_auth(options, offer, self.framing));
                 self.state = State::Unauthenticated {
                     failures: 0,
                     sasl: Sasl::Idle,

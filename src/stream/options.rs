@@ -19,6 +19,10 @@ pub struct StreamOptions {
     pub max_stanza_bytes_before_auth: usize,
     /// Depth, attributes and the like of one element.
     pub xml: crate::xml::Limits,
+    /// `ws.idle_timeout`, announced over WebSocket (XEP-0478); zero announces nothing.
+    pub ws_idle_timeout: Duration,
+    /// `bosh.inactivity`, announced over BOSH in the same way.
+    pub bosh_inactivity: Duration,
     /// `limits.login_timeout`
     pub login_timeout: Duration,
     /// `auth.failures_per_stream`

@@ -1,6 +1,6 @@
 //! The elements that a stream writes, byte for byte as shipped clients read them.
 
-use super::{StreamFault, StreamOptions};
+use super::{Framing, StreamFault, StreamOptions};
 use crate::auth::{Offer, SaslFailure};
 use crate::stanza::address::FullJid;
 use crate::stanza::{ByteString, StanzaError};
@@ -31,7 +31,11 @@ pub fn open(from: &str, id: &str) -> ByteString {
     .into()
 }
 
-pub(super) fn features_before_auth(options: &StreamOptions, offer: &Offer) -> String {
+pub(super) fn features_before_auth(
+    options: &StreamOptions,
+    offer: &Offer,
+    framing: Framing,
+) -> String {
     let mut inner = String::from(r#"<mechanisms xmlns="urn:ietf:params:xml:ns:xmpp-sasl">"#);
     for mechanism in offer.mechanisms() {
         inner.push_str(&format!("<mechanism>{}</mechanism>", mechanism.name()));
@@ -47,12 +51,16 @@ pub(super) fn features_before_auth(options: &StreamOptions, offer: &Offer) -> St
     if options.registration {
         inner.push_str(r#"<register xmlns="http://jabber.org/features/iq-register"/>"#); // XEP-0077 §8
     }
-    inner.push_str(&limits(options.max_stanza_bytes_before_auth));
+    inner.push_str(&limits(
+        options,
+        options.max_stanza_bytes_before_auth,
+        framing,
+    ));
     features(&inner)
 }
 
 /// No `<session/>`: Strophe would spend a round trip on it even if it is optional.
-pub(super) fn features_after_auth(options: &StreamOptions) -> String {
+pub(super) fn features_after_auth(options: &StreamOptions, framing: Framing) -> String {
     let mut inner = String::from(r#"<bind xmlns="urn:ietf:params:xml:ns:xmpp-bind"/>"#);
     if options.sm.enabled {
         inner.push_str(r#"<sm xmlns="urn:xmpp:sm:3"/>"#);
@@ -60,14 +68,23 @@ pub(super) fn features_after_auth(options: &StreamOptions) -> String {
     inner.push_str(r#"<ver xmlns="urn:xmpp:features:rosterver"/>"#); // RFC 6121 §2.6.1
     inner.push_str(r#"<sub xmlns="urn:xmpp:features:pre-approval"/>"#); // RFC 6121 §3.4
     inner.push_str(r#"<csi xmlns="urn:xmpp:csi:0"/>"#); // XEP-0352 §4.1
-    inner.push_str(&limits(options.max_stanza_bytes));
+    inner.push_str(&limits(options, options.max_stanza_bytes, framing));
     features(&inner)
 }
 
-/// XEP-0478. Idleness is left out: WebSocket pings, which no client has to send, keep a link.
-fn limits(max_bytes: usize) -> String {
+/// XEP-0478. A client that answers WebSocket pings is never idle, and one that keeps a BOSH request
+/// open is not either; over BOSH the number is that of `inactivity` (XEP-0124 §10).
+fn limits(options: &StreamOptions, max_bytes: usize, framing: Framing) -> String {
+    let idle = match framing {
+        Framing::WebSocket => options.ws_idle_timeout.as_secs(),
+        Framing::Bosh => options.bosh_inactivity.as_secs(),
+    };
+    let idle = match idle {
+        0 => String::new(),
+        seconds => format!("<idle-seconds>{seconds}</idle-seconds>"),
+    };
     format!(
-        r#"<limits xmlns="urn:xmpp:stream-limits:0"><max-bytes>{max_bytes}</max-bytes></limits>"#
+        r#"<limits xmlns="urn:xmpp:stream-limits:0"><max-bytes>{max_bytes}</max-bytes>{idle}</limits>"#
     )
 }
 

@@ -66,11 +66,8 @@ impl World {
         };
         let mut stream_options = stream_options();
         change(&mut options, &mut stream_options);
-        let rooms = Rooms {
-            backend: local,
-            sessions: sessions.clone(),
-            options: Arc::new(arc_swap::ArcSwap::from_pointee(stream_options)),
-        };
+        let stream_options = Arc::new(arc_swap::ArcSwap::from_pointee(stream_options));
+        let rooms = Rooms::unlimited(local, sessions.clone(), stream_options);
         let (stop, stopping) = departure();
         let options = Arc::new(arc_swap::ArcSwap::from_pointee(options));
         let state = BoshState::new(rooms, options, stopping.clone());
@@ -163,6 +160,8 @@ fn stream_options() -> StreamOptions {
         max_stanza_bytes: 64 * 1024,
         max_stanza_bytes_before_auth: 10 * 1024,
         xml: Default::default(),
+        ws_idle_timeout: Duration::ZERO,
+        bosh_inactivity: Duration::ZERO,
         login_timeout: Duration::from_secs(30),
         failures_per_stream: 5,
         registration: false,

@@ -87,9 +87,23 @@ impl Bosh {
 
     pub async fn create_with(server: &TestServer, attributes: &str) -> Self {
         let creation = create(server, attributes).await;
+        Self::created(server.plain(), creation)
+    }
+
+    /// A session of a server that is a process of its own.
+    pub async fn at(address: SocketAddr) -> Self {
+        let body = wrap(&format!("rid='1000' {CREATE}"), "");
+        let mut http = Http::to(address).await;
+        http.request("POST", PATH, "Content-Type: text/xml\r\n", &body)
+            .await;
+        let creation = body_of(&http.response().await);
+        Self::created(address, creation)
+    }
+
+    fn created(address: SocketAddr, creation: Element) -> Self {
         assert_eq!(creation.attr("type"), None, "{creation}");
         let mut bosh = Self {
-            address: server.plain(),
+            address,
             sid: creation.attr("sid").expect("a sid").to_owned(),
             rid: 1001,
             creation: Element::new("body", HTTPBIND),

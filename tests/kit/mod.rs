@@ -18,10 +18,11 @@ pub mod tls;
 pub mod ws;
 pub mod xmpp;
 
+pub use bosh::Bosh;
 pub use http::{Http, Response};
 pub use server::{PASSWORD, TestServer};
 pub use ws::{Got, Handshake, Ws};
-pub use xmpp::{Client, body, condition};
+pub use xmpp::{Client, bodies, body, condition};
 
 use std::future::Future;
 use std::time::Duration;

@@ -47,16 +47,19 @@ pub struct Process {
 
 impl Process {
     pub async fn start(options: &[&str]) -> Self {
+        Self::logging(options, "error", Stdio::inherit()).await
+    }
+
+    /// The same with another log, and where that goes.
+    pub async fn logging(options: &[&str], level: &str, log: Stdio) -> Self {
         let state = tempfile::tempdir().expect("a directory");
         server::make_accounts(state.path()).await;
-        Self::over(state, options)
+        Self::run(state, options, level, log)
     }
 
     /// Over what an earlier one left.
     pub fn over(state: TempDir, options: &[&str]) -> Self {
-        let mut command = Command::new(STANZAD);
-        serve(&mut command, &state, options);
-        Self::spawn(command, state)
+        Self::run(state, options, "error", Stdio::inherit())
     }
 
     /// The same on a socket that is passed to it.
@@ -66,10 +69,21 @@ impl Process {
     }
 
     /// Any command that serves in the end.
-    pub fn spawn(mut command: Command, state: TempDir) -> Self {
+    pub fn spawn(command: Command, state: TempDir) -> Self {
+        Self::logging(command, state, Stdio::inherit())
+    }
+
+    fn run(state: TempDir, options: &[&str], level: &str, log: Stdio) -> Self {
+        let mut command = Command::new(STANZAD);
+        serve(&mut command, &state, options);
+        command.env("STANZAD_LOG", level);
+        Self::logging(command, state, log)
+    }
+
+    fn logging(mut command: Command, state: TempDir, log: Stdio) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::inherit())
+            .stderr(log)
             .spawn()
             .expect("a process");
         let greeting = BufReader::new(child.stdout.take().expect("its output"));

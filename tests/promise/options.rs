@@ -3,9 +3,6 @@
 /// The rows of the table, in their order.
 pub const ROWS: [&str; 5] = ["websocket", "bosh", "mixed", "restart", "kill"];
 
-/// Those that run when nobody chooses.
-const BY_DEFAULT: [&str; 5] = ROWS;
-
 /// As many cuts as are tried when nobody asks for more, so that it takes no longer than other tests.
 const FEW_CUTS: u64 = 60;
 const FEW_CYCLES: u64 = 3;
@@ -53,7 +50,7 @@ impl Options {
                 filter => filters.push(filter.to_owned()),
             }
         }
-        let mut rows = only.unwrap_or_else(|| BY_DEFAULT.to_vec());
+        let mut rows = only.unwrap_or_else(|| ROWS.to_vec());
         let chosen = rows.len();
         let is_wanted =
             |row: &str| filters.is_empty() || filters.iter().any(|f| name(row).contains(f));

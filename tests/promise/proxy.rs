@@ -14,6 +14,11 @@ use tokio::time::{Instant, sleep, timeout};
 /// How long a link lives until it is cut, from and to, in milliseconds.
 pub type Pace = (u64, u64);
 
+/// What the server has said when a client is logged in, about, in bytes. Every second link is cut
+/// only after that, or after this time, so that logins come through on a busy machine, too.
+const LOGIN_BYTES: usize = 1800;
+const LOGIN_TIME: Duration = Duration::from_secs(2);
+
 /// How long the two ends of a link that is cut are left in ignorance of each other.
 const FREEZE: Pace = (0, 700);
 /// How long a cut waits for bytes that it can cut in two.
@@ -120,10 +125,12 @@ async fn accept(
             continue;
         };
         let number = shared.links.fetch_add(1, Ordering::Relaxed);
+        let mut dice = dice.fork(number);
         let link = Link {
             shared: shared.clone(),
             paces: paces.clone(),
-            dice: dice.fork(number),
+            spares_login: dice.one_in(2),
+            dice,
         };
         tokio::spawn(link.carry(client));
     }
@@ -132,6 +139,8 @@ async fn accept(
 struct Link {
     shared: Arc<Shared>,
     paces: watch::Receiver<Option<Pace>>,
+    /// It is not cut before the client is logged in, as far as one can tell.
+    spares_login: bool,
     dice: Dice,
 }
 
@@ -211,8 +220,13 @@ impl Link {
     }
 
     fn new_fate(&mut self) -> Fate {
+        let grace = if self.spares_login {
+            LOGIN_TIME
+        } else {
+            Duration::ZERO
+        };
         match *self.paces.borrow_and_update() {
-            Some(pace) => Fate::At(Instant::now() + self.dice.millis(pace)),
+            Some(pace) => Fate::At(Instant::now() + grace + self.dice.millis(pace)),
             None => Fate::Open,
         }
     }
@@ -230,6 +244,7 @@ impl Link {
     async fn forward(&mut self, client: &mut TcpStream, server: &mut TcpStream) -> End {
         let (mut from_client, mut from_server) = ([0; 4096], [0; 4096]);
         let mut fate = self.new_fate();
+        let mut down_bytes = 0;
         loop {
             let (from, read) = tokio::select! {
                 changed = self.paces.changed() => {
@@ -254,6 +269,13 @@ impl Link {
                 read = server.read(&mut from_server) => (Way::Down, read),
             };
             let count = read.unwrap_or(0);
+            if from == Way::Down {
+                down_bytes += count;
+            }
+            if self.spares_login && down_bytes >= LOGIN_BYTES {
+                self.spares_login = false;
+                fate = self.new_fate();
+            }
             let (bytes, to) = match from {
                 Way::Up => (&from_client[..count], &mut *server),
                 Way::Down => (&from_server[..count], &mut *client),

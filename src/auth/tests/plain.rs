@@ -37,6 +37,22 @@ fn wrong_password_and_unknown_account_have_the_same_condition() {
     assert_eq!(wrong.condition(), unknown.condition());
 }
 
+/// weighed and not timed.
+#[test]
+fn unknown_account_costs_as_much_as_a_known_one() {
+    use crate::auth::credentials::ROUNDS;
+    let cost_of = |message: &[u8]| {
+        ROUNDS.set(0);
+        log_in(message);
+        ROUNDS.get()
+    };
+    let _derived_by_now = log_in(b"\0user\0pencil");
+    let known = cost_of(b"\0user\0crayon");
+    assert_eq!(known, u64::from(ITERATIONS_MIN));
+    assert_eq!(cost_of(b"\0ghost\0crayon"), known);
+    assert_eq!(cost_of(b"\0user\0pencil"), known);
+}
+
 ///
 #[test]
 fn broken_message_is_malformed() {

@@ -162,6 +162,7 @@ impl Account {
             }
         });
         tokio::select! {
+            biased;
             () = room => {}
             () = self.arrival.notified() => {}
         }

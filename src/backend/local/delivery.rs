@@ -5,7 +5,7 @@ use super::place::Place;
 use crate::backend::Routed;
 use crate::sessions::{Delivered, EndReason, Session};
 use crate::stanza::{
-    ByteString, Condition, IqType, Kind, MessageType, Stanza, StanzaError, error_reply,
+    ByteString, Condition, IqType, Kind, MessageType, Stanza, StanzaError, error_kind, error_reply,
 };
 use crate::stream::Outbound;
 use std::sync::Arc;
@@ -134,13 +134,4 @@ pub(super) fn store_trouble(error: &crate::store::StoreError) -> StanzaError {
     tracing::error!(%error, "the store failed");
     let broken = StanzaError::from(Condition::InternalServerError);
     broken.with_type(crate::stanza::ErrorType::Wait)
-}
-
-/// The kind of an error that answers a stanza of this kind.
-pub(super) fn error_kind(kind: Kind) -> Kind {
-    match kind {
-        Kind::Message(_) => Kind::Message(MessageType::Error),
-        Kind::Presence(_) => Kind::Presence(crate::stanza::PresenceType::Error),
-        Kind::Iq(_) => Kind::Iq(IqType::Error),
-    }
 }

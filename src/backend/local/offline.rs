@@ -98,8 +98,10 @@ impl Local {
             if recipients.is_empty() || account.is_draining() {
                 local.keep(&session, &stanza, &to, at).await;
                 if super::carbons::is_eligible(&stanza) {
-                    // What is stored arrives later, whatever becomes of its carbons.
-                    let watchers = local.carbon_watchers(&session, &stanza, &recipients);
+                    // What is stored arrives later, whatever becomes of its carbons: also at
+                    // sessions that have yet to become available.
+                    let mut watchers = local.carbon_watchers(&session, &stanza, &recipients);
+                    watchers.received.retain(|one| one.priority().is_some());
                     let copies = Copies::default();
                     local.send_carbons(&watchers, &stanza, at, &copies, &mut deliveries);
                 }
@@ -197,7 +199,7 @@ impl Local {
             return;
         };
         if let Some(text) = error_reply(stanza, &condition.into()) {
-            self.answer(&sender, text, super::delivery::error_kind(stanza.kind));
+            self.answer(&sender, text, crate::stanza::error_kind(stanza.kind));
         }
     }
 

@@ -139,8 +139,9 @@ fn status_advice(
         502 | 504 => "The proxy does not reach the server behind it: is it running, and is its \
                       address right?"
             .into(),
-        503 => "The server takes no more connections (limits.connections), or it is stopping, or \
-                the proxy does not reach it."
+        503 => "The server takes no more connections (limits.connections), or not so many at once \
+                (limits.new_connections_per_second), or it is stopping, or the proxy does not reach \
+                it."
             .into(),
         _ => "Neither an upgrade nor an answer that stanzad gives. What stands in front of it?"
             .into(),

@@ -11,7 +11,8 @@ section! {
     Auth in "auth." {
         /// The rounds of PBKDF2 for passwords that are set from now on; those that are set keep
         /// theirs. It costs each client and each PLAIN login about 0.15 milliseconds per thousand.
-        /// RFC 7677 §4 allows no less than 4096.
+        /// RFC 7677 §4 allows no less than 4096. Every client is told the rounds of an
+        /// account before it logs in: one with others than these can be told to exist.
         scram_iterations: u32 = 10_000, count(4096..=1_000_000, "rounds"), NewStreams;
 
         /// Where PLAIN is offered: "private" on links that nobody can listen to (TLS, loopback, a

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use crate::config::kinds::{count, size, span};
+use crate::config::kinds::{choice, count, size, span};
 use crate::config::option::section;
+use crate::config::types::UserExcess;
 use crate::config::units::{KIB, MIB, minutes, seconds};
 
 section! {
@@ -22,8 +23,12 @@ section! {
         max_depth: usize = 64, count(8..=1024, "levels"), NewStreams;
 
         /// How many attributes an element may have, namespace declarations among them. More end the
-        /// stream with `policy-violation`.
-        max_attributes: usize = 64, count(16..=1024, "attributes"), NewStreams;
+        /// stream with `policy-violation`. No more than 256, as they are compared pairwise.
+        max_attributes: usize = 64, count(16..=256, "attributes"), NewStreams;
+
+        /// How many namespace declarations may be in scope at one place of a stanza. More end the
+        /// stream with `policy-violation`. No more than 64, as each prefix is looked for among them.
+        max_namespaces: usize = 64, count(8..=64, "declarations"), NewStreams;
 
         /// How many sessions an account may have, hibernating ones among them. At this bound the
         /// oldest hibernating one ends; if there is none, the new one is refused with
@@ -54,6 +59,48 @@ section! {
         /// that a trusted proxy names by the PROXY protocol. What comes from a trusted proxy without
         /// it is not counted, as one connection may carry the requests of many: bound those there.
         connections_per_address: usize = 1000, count(1..=1_000_000, "connections"), Restart;
+
+        /// How many streams may begin each second in the long run: WebSocket upgrades and new BOSH
+        /// sessions. 0 does not count them. Further ones get 503 with a `Retry-After` of 1 to 30
+        /// seconds, another one each. One address has a tenth of it; addresses of this machine, and
+        /// those of proxies that name no client, have no share of their own.
+        new_connections_per_second: u64 = 1000, count(0..=1_000_000, "streams"), Live;
+
+        /// How many of them may begin at once, after a quiet time. Half of it is kept for clients
+        /// that lost a link and may resume their session: those of the addresses from which they
+        /// were lost.
+        new_connections_burst: u64 = 2000, count(1..=1_000_000, "streams"), Live;
+
+        /// How many clients may log in each second in the long run; 0 does not count them. Further
+        /// ones wait for their turn, after authentication, for up to 10 seconds; those that would
+        /// have to wait for longer get `resource-constraint`. Resumptions do not wait and are not
+        /// counted. One account has a tenth of it.
+        logins_per_second: u64 = 500, count(0..=1_000_000, "logins"), Live;
+
+        /// How many of them may log in at once, after a quiet time.
+        logins_burst: u64 = 1000, count(1..=1_000_000, "logins"), Live;
+
+        /// How many stanzas an account may send each second in the long run, all its sessions
+        /// together; 0 does not count them. Acks and the like count, too.
+        user_stanzas_per_second: u64 = 1000, count(0..=1_000_000, "stanzas"), Live;
+
+        /// How many of them it may send at once, after a quiet time.
+        user_stanzas_burst: u64 = 10_000, count(1..=10_000_000, "stanzas"), Live;
+
+        /// How many bytes of XML an account may send each second in the long run, all its sessions
+        /// together; 0 does not count them.
+        user_bytes_per_second: usize = 10 * MIB, size(0..=1024 * MIB), Live;
+
+        /// How many of them it may send at once, after a quiet time: at least one stanza of
+        /// `limits.max_stanza_bytes`.
+        user_bytes_burst: usize = 64 * MIB, size(10_000..=4096 * MIB), Live;
+
+        /// What happens to what an account sends over these rates. "slow": it is served, and the
+        /// client is not read before its time has come. "refuse": the stanza is answered by
+        /// `resource-constraint` and counts as handled. "close": the stream ends with
+        /// `policy-violation`, and with it the session. What can neither be refused nor be closed
+        /// for, such as acks and results, is slowed.
+        user_excess: UserExcess = UserExcess::Slow, choice(), Live;
 
         /// How many contacts an account may have. A further one is refused with `not-allowed`.
         roster_items: usize = 1000, count(1..=100_000, "contacts"), NewStreams;

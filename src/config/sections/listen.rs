@@ -21,9 +21,13 @@ section! {
         /// The same with TLS; see `[tls]` for the certificate.
         tls: Option<SocketAddr> = None, optional(address(), "\"[::]:5281\""), Restart;
 
-        /// `/healthz` and `/readyz`. It asks for no password: keep it on loopback or behind a
-        /// firewall.
+        /// `/healthz` and `/readyz`. It asks for no password, so an address that other machines can
+        /// reach is an error unless `listen.admin_public` is set.
         admin: Option<SocketAddr> = None, optional(address(), "\"127.0.0.1:5290\""), Restart;
+
+        /// Whether `listen.admin` may be an address that other machines can reach, because something
+        /// else, such as a firewall, keeps strangers away from it.
+        admin_public: bool = false, switch(), Restart;
 
         /// The proxies that are believed when they name the client, by the header of
         /// `listen.forwarded_header` or by the PROXY protocol. Whoever is listed here can pass for

@@ -103,6 +103,29 @@ fn the_defaults_go_together_and_deserve_no_warning() {
 
 #[test]
 fn what_is_allowed_and_rarely_meant_is_a_warning() {
-    let config = load_set(&["endpoint.0.origins=*", "listen.admin=0.0.0.0:5290"]).unwrap();
-    assert_eq!(config.warnings().len(), 2);
+    let open = [
+        "endpoint.0.origins=*",
+        "listen.admin=0.0.0.0:5290",
+        "listen.admin_public=true",
+    ];
+    assert_eq!(load_set(&open).unwrap().warnings().len(), 2);
+}
+
+#[test]
+fn the_admin_port_is_not_opened_to_the_network_by_a_slip() {
+    for address in ["0.0.0.0:5290", "[::]:5290", "192.0.2.1:5290"] {
+        let found = complaints(load_set(&[&format!("listen.admin={address}")]));
+        assert!(found[0].contains("listen.admin_public"), "{}", found[0]);
+    }
+    for address in ["127.0.0.1:5290", "[::1]:5290", "[::ffff:127.0.0.1]:5290"] {
+        assert!(load_set(&[&format!("listen.admin={address}")]).is_ok());
+    }
+}
+
+#[test]
+fn a_burst_of_an_account_holds_the_longest_stanza() {
+    let small = "limits.user_bytes_burst=100KiB";
+    let found = complaints(load_set(&[small]));
+    assert!(found[0].contains("holds no stanza"), "{}", found[0]);
+    assert!(load_set(&[small, "limits.user_bytes_per_second=0"]).is_ok());
 }

@@ -6,6 +6,7 @@ use super::reading::{Bounds, read};
 use super::refusal::Refusal;
 use super::{BoshHttpOptions, BoshState, session};
 use crate::backend::{Connection, Transport};
+use crate::http::door::Newcomer;
 use crate::http::driver::Driver;
 use crate::http::origin::OriginPolicy;
 use crate::http::peer::Peer;
@@ -139,6 +140,10 @@ async fn create(
     let Some(host) = host else {
         return answer(refusal(Condition::HostUnknown));
     };
+    let newcomer = Newcomer::of(peer);
+    if let Err(retry_after) = state.rooms.door.admit(crate::clock::now(), newcomer) {
+        return Refusal::TooManyAtOnce(retry_after).response();
+    }
     let Some(seat) = state.directory.seat(peer.ip(), options) else {
         tracing::warn!(address = %peer.ip(), sessions = state.directory.len(), "BOSH session refused: too many");
         return Refusal::TooManySessions.response();

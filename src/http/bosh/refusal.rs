@@ -1,5 +1,6 @@
 //! Requests that are answered by HTTP alone: they are not BOSH, or not now.
 
+use crate::http::door::RetryAfter;
 use axum::body::Body;
 use axum::http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use axum::http::{HeaderValue, Response, StatusCode};
@@ -35,6 +36,9 @@ pub(super) enum Refusal {
     /// The server stops.
     #[error("The server is stopping.")]
     Stopping,
+    /// `limits.new_connections_per_second`
+    #[error("Too many connect at present; try again in {} seconds.", .0.0)]
+    TooManyAtOnce(RetryAfter),
 }
 
 impl Refusal {
@@ -45,9 +49,10 @@ impl Refusal {
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::Unreadable => StatusCode::BAD_REQUEST,
-            Self::TooManySessions | Self::TooManyRequests | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::TooManySessions
+            | Self::TooManyRequests
+            | Self::Stopping
+            | Self::TooManyAtOnce(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -67,6 +72,9 @@ impl Refusal {
             Self::TooLarge | Self::TooSlow | Self::Unreadable => set(CONNECTION, "close"),
             Self::TooManySessions | Self::Stopping => set(RETRY_AFTER, "5"),
             Self::TooManyRequests => set(RETRY_AFTER, "1"),
+            Self::TooManyAtOnce(RetryAfter(seconds)) => {
+                headers.insert(RETRY_AFTER, seconds.into());
+            }
             Self::Origin => {}
         }
         response

@@ -60,6 +60,7 @@ pub(super) async fn run(
         tokio::time::sleep(FAREWELL_TIMEOUT).await;
     };
     tokio::select! {
+        biased;
         () = poll_fn(|cx| front.poll_rest(cx)) => {}
         () = farewell => {}
     }

@@ -4,19 +4,24 @@
 //! The transport calls [`Driver::poll`], writes what [`Driver::poll_transmit`] gives, and feeds
 //! frames while [`Driver::wants_frame`]. At the end it awaits [`Driver::finish`].
 
+mod pace;
 mod pending;
 mod recorder;
 mod sent;
 
+use super::door::{Door, DoorOptions};
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
 use crate::http::departure::Farewell;
-use crate::sessions::{Claimed, Command, Delivered, EndReason, Mail, Session, Sessions};
-use crate::stanza::Stanza;
+use crate::sessions::{
+    Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions,
+};
+use crate::stanza::{ByteString, Stanza, error_kind};
 use crate::store::journal::Journal;
 use crate::stream::{
     Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Sm, Stream,
     StreamFault, Transmit,
 };
+use pace::{Pace, Verdict};
 use pending::{Answer, Pending};
 use recorder::{Held, Recorder, record_sent};
 use sent::Sent;
@@ -40,6 +45,27 @@ pub struct Rooms {
     pub sessions: Arc<Sessions>,
     /// The options of streams.
     pub options: SharedOptions,
+    /// How much each account may send.
+    pub quotas: Arc<Quotas>,
+    /// How fast newcomers are let in.
+    pub door: Arc<Door>,
+}
+
+impl Rooms {
+    /// Rooms in which neither accounts nor newcomers are bounded.
+    pub fn unlimited(
+        backend: Arc<dyn Backend>,
+        sessions: Arc<Sessions>,
+        options: SharedOptions,
+    ) -> Self {
+        Self {
+            backend,
+            sessions,
+            options,
+            quotas: Arc::new(Quotas::new(QuotaOptions::UNLIMITED)),
+            door: Arc::new(Door::new(DoorOptions::UNLIMITED)),
+        }
+    }
 }
 
 /// A stream with what stands behind it.
@@ -53,6 +79,8 @@ pub struct Driver {
     /// A session whose mailbox our client filled over its bound: our client waits for it, but not
     /// for longer than until then.
     pressed: Option<(Arc<Session>, Instant)>,
+    /// Our client waits also while its account sends too much.
+    pace: Pace,
     /// An order that waits until the backend is done with the stanza in hand.
     command: Option<Command>,
     /// Why this side ended the session, if it did.
@@ -78,6 +106,7 @@ impl Driver {
         );
         Self {
             stream,
+            pace: Pace::new(rooms.quotas.clone()),
             rooms,
             connection,
             session: None,
@@ -95,7 +124,7 @@ impl Driver {
 
     /// Whether a frame may be fed: otherwise leave it where it is, and its sender is slowed.
     pub fn wants_frame(&self) -> bool {
-        let is_free = self.pending.is_none() && self.pressed.is_none();
+        let is_free = self.pending.is_none() && self.pressed.is_none() && !self.pace.is_slowed();
         is_free
             && self.stream.wants_frame()
             && !self.journal().is_some_and(|journal| journal.is_behind())
@@ -123,10 +152,14 @@ impl Driver {
 
     /// A frame from the client.
     pub fn on_frame(&mut self, now: Instant, text: &str) {
+        self.pace.on_frame(now, text.len());
         self.in_unit(|driver| {
             driver.stream.on_frame(now, text);
             driver.on_events(now);
         });
+        if self.pace.after_frame(now, text.len()) {
+            self.log_excess("slowed");
+        }
     }
 
     fn journal(&self) -> Option<&Arc<Journal>> {
@@ -182,10 +215,14 @@ impl Driver {
     /// When [`Driver::poll`] is to be called again in any case.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let pressed = self.pressed.as_ref().map(|(_, until)| *until);
-        [pressed, self.stream.poll_timeout()]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            pressed,
+            self.pace.slowed_until(),
+            self.stream.poll_timeout(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// What goes to the client next.
@@ -235,7 +272,9 @@ impl Driver {
         {
             self.pressed = None;
         }
-        self.stream.set_paused(now, self.pressed.is_some());
+        self.pace.on_time(now);
+        let paused = self.pressed.is_some() || self.pace.is_slowed();
+        self.stream.set_paused(now, paused);
     }
 
     /// One piece of mail. Commands come before stanzas, and also to a stream without room.
@@ -314,6 +353,7 @@ impl Driver {
                     jid: session.jid().clone(),
                     previd: session.id().to_string(),
                 };
+                self.pace.on_session(now, &session);
                 self.session = Some(session);
                 reply
             }
@@ -325,6 +365,7 @@ impl Driver {
                     sm,
                     waiting: session.waiting(),
                 };
+                self.pace.on_session(now, &session);
                 self.session = Some(session);
                 reply
             }
@@ -377,7 +418,8 @@ impl Driver {
                     .rooms
                     .backend
                     .bind(&self.connection, &account, resource);
-                self.pending = Some(Pending::Bind(bound));
+                let turn = self.rooms.door.login_turn(now, account.as_str());
+                self.pending = Some(Pending::login(turn, bound));
             }
             Event::Resume { account, previd } => {
                 let sessions = self.rooms.sessions.clone();
@@ -396,6 +438,14 @@ impl Driver {
     }
 
     fn on_route(&mut self, now: Instant, stanza: Stanza) {
+        match self.pace.judge(&stanza) {
+            Verdict::Serve => {}
+            Verdict::Refuse(answer) => return self.refuse(now, &stanza, answer),
+            Verdict::Close => {
+                self.log_excess("closed");
+                return self.stream.end(now, StreamFault::TooFast);
+            }
+        }
         let Some(session) = &self.session else { return };
         match self.rooms.backend.route(session, stanza) {
             Routed::Later(future) => self.pending = Some(Pending::Route(future)),
@@ -405,6 +455,24 @@ impl Driver {
             }
             Routed::Done => self.stream.on_backend(now, Reply::Handled),
         }
+    }
+
+    /// The stanza is over the quota of its account. It is answered, and so it is handled.
+    fn refuse(&mut self, now: Instant, stanza: &Stanza, answer: ByteString) {
+        if self.pace.is_worth_a_note(now) {
+            self.log_excess("refused");
+        }
+        let (kind, at) = (error_kind(stanza.kind), crate::clock::time_of_day());
+        self.on_own_answer(now, Outbound::new(answer, kind, at));
+        self.stream.on_backend(now, Reply::Handled);
+    }
+
+    fn log_excess(&self, action: &str) {
+        let Some(session) = &self.session else { return };
+        tracing::info!(
+            session = %session.id().short(), account = %session.account(), action,
+            "an account sends too fast"
+        );
     }
 
     fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {
@@ -441,7 +509,10 @@ impl Driver {
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
     pub async fn finish(mut self) {
         let now = crate::clock::now();
-        if !matches!(self.pending, Some(Pending::Sasl(_)) | None) {
+        if !matches!(
+            self.pending,
+            Some(Pending::Sasl(_) | Pending::Turn(..)) | None
+        ) {
             let answer = std::future::poll_fn(|cx| match &mut self.pending {
                 Some(pending) => pending.poll(cx).map(Some),
                 None => Poll::Ready(None),
@@ -460,7 +531,11 @@ impl Driver {
             self.reason.get_or_insert(reason); // the stream ended before it was obeyed
         }
         let (sm, reason) = match outcome(finish, self.reason) {
-            Outcome::Hibernates(sm) => return hibernate(&self.rooms, &session, sm, now).await,
+            Outcome::Hibernates(sm) => {
+                let until = now + sm.resume_timeout().unwrap_or_default();
+                self.rooms.door.expect(now, self.connection.address, until);
+                return hibernate(&self.rooms, &session, sm, now).await;
+            }
             Outcome::IsOver(sm, reason) => (sm, reason),
         };
         let is_managed = sm.is_some();

@@ -9,4 +9,6 @@ mod socket;
 pub mod upgrade;
 
 pub use connection::WsOptions;
+#[cfg(test)]
+pub(crate) use connection::run;
 pub use route::{Endpoint, routes};

@@ -4,6 +4,7 @@ use super::connection::{WsOptions, run};
 use super::upgrade::{Refusal, accept};
 use crate::backend::{Connection, Transport};
 use crate::http::departure::Stopping;
+use crate::http::door::Newcomer;
 use crate::http::driver::{Driver, Rooms};
 use crate::http::listener::Link;
 use crate::http::origin::OriginPolicy;
@@ -67,6 +68,9 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     if endpoint.stopping.has_begun() {
         return Err(Refusal::Stopping);
     }
+    let door = &endpoint.rooms.door;
+    door.admit(crate::clock::now(), Newcomer::of(&peer))
+        .map_err(Refusal::TooManyAtOnce)?;
     let connection = Arc::new(Connection {
         transport: Transport::WebSocket,
         endpoint: endpoint.name.clone(),

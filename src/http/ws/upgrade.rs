@@ -1,6 +1,7 @@
 //! The handshake (RFC 6455 §4.2, RFC 7395 §3.1). axum would upgrade even when no subprotocol
 //! matches, so it is done by hand.
 
+use crate::http::door::RetryAfter;
 use axum::body::Body;
 use axum::http::header::{
     CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
@@ -46,6 +47,9 @@ pub enum Refusal {
     /// The server stops.
     #[error("The server is stopping.")]
     Stopping,
+    /// `limits.new_connections_per_second`
+    #[error("Too many connect at present; try again in {} seconds.", .0.0)]
+    TooManyAtOnce(RetryAfter),
 }
 
 impl Refusal {
@@ -57,7 +61,7 @@ impl Refusal {
                 StatusCode::BAD_REQUEST
             }
             Self::Origin => StatusCode::FORBIDDEN,
-            Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Stopping | Self::TooManyAtOnce(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -82,6 +86,9 @@ impl Refusal {
             }
             Self::Method => set(axum::http::header::ALLOW, "GET"),
             Self::Stopping => set(axum::http::header::RETRY_AFTER, "5"),
+            Self::TooManyAtOnce(RetryAfter(seconds)) => {
+                headers.insert(axum::http::header::RETRY_AFTER, seconds.into());
+            }
             _ => {}
         }
         response

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::body::{Body, Version, number};
 use super::condition::Condition;
 use super::wire::{NS_CLIENT, NS_HTTPBIND, NS_XBOSH};
-use crate::xml::{Frame, Limits, Scanner, XmlFault};
+use crate::xml::{FaultKind, Frame, Limits, Scanner, XmlFault};
 
 /// Why a request is not a `<body/>` that can be served. Always the peer's doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -43,6 +43,10 @@ impl BodyFault {
     /// What the client hears, in a [`refusal`](super::refusal) (XEP-0124 §17.2).
     pub fn condition(self) -> Condition {
         match self {
+            // A limit of ours, as over WebSocket.
+            Self::Xml(fault) if fault.kind() == FaultKind::PolicyViolation => {
+                Condition::PolicyViolation
+            }
             Self::Xml(_) | Self::NotABody | Self::NoRid | Self::NotANumber { .. } | Self::Text => {
                 Condition::BadRequest
             }
@@ -51,9 +55,14 @@ impl BodyFault {
     }
 }
 
-/// The limits for a scanner of bodies whose elements may each use `limits`: one level more.
+/// What a `<body/>` itself may declare: its own namespace and `xmpp` (XEP-0206 §2).
+const BODY_NAMESPACES: u16 = 2;
+
+/// The limits for a scanner of bodies whose elements may each use `limits`: one level more, and
+/// what `<body/>` declares.
 pub fn body_limits(mut limits: Limits) -> Limits {
     limits.depth = limits.depth.saturating_add(1);
+    limits.namespaces = limits.namespaces.saturating_add(BODY_NAMESPACES);
     limits
 }
 

@@ -22,7 +22,7 @@ fn features_before_login_are_a_document_of_their_own() {
     assert_eq!(heard.len(), 2);
     assert_eq!(
         heard[1],
-        r#"<stream:features xmlns:stream="http://etherx.jabber.org/streams"><mechanisms xmlns="urn:ietf:params:xml:ns:xmpp-sasl"><mechanism>PLAIN</mechanism><mechanism>ANONYMOUS</mechanism></mechanisms><limits xmlns="urn:xmpp:stream-limits:0"><max-bytes>10240</max-bytes></limits></stream:features>"#
+        r#"<stream:features xmlns:stream="http://etherx.jabber.org/streams"><mechanisms xmlns="urn:ietf:params:xml:ns:xmpp-sasl"><mechanism>PLAIN</mechanism><mechanism>ANONYMOUS</mechanism></mechanisms><limits xmlns="urn:xmpp:stream-limits:0"><max-bytes>10240</max-bytes><idle-seconds>90</idle-seconds></limits></stream:features>"#
     );
 }
 

@@ -36,6 +36,8 @@ pub(super) fn options() -> StreamOptions {
         max_stanza_bytes: 262_144,
         max_stanza_bytes_before_auth: 10_240,
         xml: crate::xml::Limits::default(),
+        ws_idle_timeout: Duration::from_secs(90),
+        bosh_inactivity: Duration::from_secs(60),
         login_timeout: Duration::from_secs(30),
         failures_per_stream: 3,
         registration: false,

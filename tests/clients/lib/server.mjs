@@ -69,7 +69,7 @@ function accepts(port) {
   });
 }
 
-/** Starts `bin` with `sets` ("key=value") on top of the configuration; returns the environment for the tests, and `stop`. */
+/** Starts `bin` with `sets` ("key=value") on top of the configuration; returns the environment for the tests, `stop` and `restart`. */
 export async function startServer(bin, sets = [], outDir) {
   const dir = mkdtempSync(path.join(os.tmpdir(), 'stanzad-clients-'));
   mkdirSync(path.join(dir, 'state'), { mode: 0o700 });
@@ -86,30 +86,50 @@ export async function startServer(bin, sets = [], outDir) {
   await command(bin, ['user', 'import', '--config', config], lines);
 
   const args = ['serve', '--config', config, ...sets.flatMap((set) => ['--set', set])];
-  const child = spawn(bin, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  const exit = exitOf(child);
   const log = path.join(outDir, 'stanzad.log');
-  const file = createWriteStream(log);
-  child.stdout.pipe(file, { end: false });
-  child.stderr.pipe(file, { end: false });
+  const file = createWriteStream(log, { flags: 'a' });
+  let running;
+
+  const start = async () => {
+    const child = spawn(bin, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    running = { child, exit: exitOf(child) };
+    child.stdout.pipe(file, { end: false });
+    child.stderr.pipe(file, { end: false });
+    const deadline = Date.now() + START_LIMIT_MS;
+    while (!(await accepts(port))) {
+      if (child.exitCode !== null || Date.now() > deadline) throw new Error(`stanzad does not listen on port ${port}; see ${log}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+
+  const end = async (signal) => {
+    running.child.kill(signal);
+    const late = setTimeout(() => running.child.kill('SIGKILL'), STOP_LIMIT_MS);
+    const code = await running.exit;
+    clearTimeout(late);
+    return code;
+  };
 
   const stop = async () => {
-    child.kill('SIGTERM');
-    const late = setTimeout(() => child.kill('SIGKILL'), STOP_LIMIT_MS);
-    const code = await exit;
-    clearTimeout(late);
+    const code = await end('SIGTERM');
     file.end();
     rmSync(dir, { recursive: true, force: true });
     return code;
   };
 
-  const deadline = Date.now() + START_LIMIT_MS;
-  while (!(await accepts(port))) {
-    if (child.exitCode !== null || Date.now() > deadline) {
-      await stop();
-      throw new Error(`stanzad does not listen on port ${port}; see ${log}`);
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  /** Ends the process, runs `meanwhile`, and starts the next one over what is left, on the same ports. */
+  const restart = async (signal, meanwhile = async () => {}) => {
+    const code = await end(signal);
+    await meanwhile();
+    await start();
+    return code;
+  };
+
+  try {
+    await start();
+  } catch (failure) {
+    await stop();
+    throw failure;
   }
 
   const env = {
@@ -120,5 +140,5 @@ export async function startServer(bin, sets = [], outDir) {
     STANZAD_USERS: JSON.stringify(users),
     STANZAD_OUT: outDir,
   };
-  return { env, stop };
+  return { env, stop, restart };
 }

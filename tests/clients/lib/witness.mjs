@@ -30,10 +30,14 @@ export class Witness {
   /** Bodies in the order in which they were written last, and in which they arrived first. */
   written = [];
 
+  /** All frames, for a person who looks into a failure. */
+  log = [];
+
   #out = null;
   #in = null;
 
   sent(frame) {
+    this.#note('>>', frame);
     const { name, h, body, isStanza } = read(frame);
     if (name === 'enable') this.#out = [];
     if (name === 'resume') {
@@ -49,6 +53,7 @@ export class Witness {
   }
 
   received(frame) {
+    this.#note('<<', frame);
     const { name, h, body, isStanza } = read(frame);
     if (name === 'enabled') this.#in = [];
     if (name === 'a' || name === 'resumed') this.#promise(h);
@@ -63,6 +68,10 @@ export class Witness {
     if (!isStanza) return;
     this.#in?.push(body);
     if (body !== undefined) this.arrived.add(body);
+  }
+
+  #note(mark, frame) {
+    this.log.push(`${new Date().toISOString().slice(11, 23)} ${mark} ${frame}`);
   }
 
   #promise(h) {

@@ -182,3 +182,22 @@ async fn a_message_that_is_stored_is_copied_to_the_other_clients_of_its_sender()
         .await;
     forwarded(&chamber.elements()[0], "sent");
 }
+
+/// Clients switch carbons on before they become available.
+#[tokio::test]
+async fn a_message_that_is_stored_for_a_client_that_is_about_to_come_comes_to_it_once() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo
+        .ask("set", "", &format!("<enable xmlns='{NS}'/>"))
+        .await;
+    juliet
+        .send("<message type='chat' to='romeo@example.org'><body>a</body></message>")
+        .await;
+    assert!(romeo.mail().is_empty());
+    romeo.send("<presence/>").await;
+    let came = romeo.settle().await;
+    let messages = came.iter().filter(|stanza| stanza.name() == "message");
+    assert_eq!(messages.count(), 1);
+}
