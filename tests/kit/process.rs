@@ -70,17 +70,17 @@ impl Process {
 
     /// Any command that serves in the end.
     pub fn spawn(command: Command, state: TempDir) -> Self {
-        Self::logging(command, state, Stdio::inherit())
+        Self::begin(command, state, Stdio::inherit())
     }
 
     fn run(state: TempDir, options: &[&str], level: &str, log: Stdio) -> Self {
         let mut command = Command::new(STANZAD);
         serve(&mut command, &state, options);
         command.env("STANZAD_LOG", level);
-        Self::logging(command, state, log)
+        Self::begin(command, state, log)
     }
 
-    fn logging(mut command: Command, state: TempDir, log: Stdio) -> Self {
+    fn begin(mut command: Command, state: TempDir, log: Stdio) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(log)
