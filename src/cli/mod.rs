@@ -6,6 +6,7 @@ mod config;
 pub mod log;
 mod probe;
 mod serve;
+mod supervisor;
 mod user;
 
 pub use args::{

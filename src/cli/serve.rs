@@ -1,42 +1,52 @@
 //! `stanzad serve`.
 
-use super::{Failure, ServeArgs, log};
+use super::{Failure, ServeArgs, log, supervisor};
 use crate::config::{BOSH_PATH, Config, Sources};
-use crate::server::Server;
+use crate::server::{Handover, Server};
 use std::io::Write;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs the server until it is told to stop. `sources` is what a reload reads again.
 pub(super) fn run(config: Config, sources: Sources, args: &ServeArgs) -> Result<(), Failure> {
     let log = log::start(&config.log)?;
+    let sockets = Handover::of_process().map_err(|error| Failure::Failed(error.to_string()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::Failed(format!("the runtime does not start: {error}")))?;
-    let outcome = runtime.block_on(serve(config, &sources, args, &log));
+    let outcome = runtime.block_on(serve(sockets, config, &sources, args, &log));
     // What still runs after the grace period is left behind.
     runtime.shutdown_background();
     outcome
 }
 
 async fn serve(
+    sockets: Handover,
     config: Config,
     sources: &Sources,
     args: &ServeArgs,
     log: &log::LogHandle,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let mut server = Server::start(config, args.demo)
+    let mut server = Server::start_on(sockets, config, args.demo)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     // On standard output, so that it can be read apart from the log; a closed pipe is no reason
     // to stop.
     let _ = std::io::stdout().write_all(greeting(&server).as_bytes());
+    supervisor::ready();
+    supervisor::watch();
     loop {
         match signals.next().await {
-            Told::Reload => reload(&mut server, sources, log),
+            Told::Reload => {
+                supervisor::reloading();
+                reload(&mut server, sources, log);
+                supervisor::ready();
+            }
             Told::Stop(name) => {
                 tracing::info!(signal = name, "stopping");
+                supervisor::stopping(longest_stop(server.config()));
                 break;
             }
         }
@@ -47,6 +57,11 @@ async fn serve(
         Told::Stop(name) = signals.next_stop() => tracing::warn!(signal = name, "stopped at once"),
     }
     Ok(())
+}
+
+/// How long a stop takes at most where the store is not slow.
+fn longest_stop(config: &Config) -> Duration {
+    config.shutdown.delay + config.shutdown_grace + TIME_TO_STORE
 }
 
 /// An invalid file changes nothing.
@@ -67,6 +82,9 @@ fn reload(server: &mut Server, sources: &Sources, log: &log::LogHandle) {
         tracing::warn!(keys = waiting.join(", "), "these wait for a restart");
     }
 }
+
+/// What sessions that wait for the next process may take to be stored.
+const TIME_TO_STORE: Duration = Duration::from_secs(60);
 
 /// What a signal asks for.
 enum Told {

@@ -8,6 +8,7 @@ mod check;
 mod demo;
 mod edge;
 mod endings;
+mod handover;
 mod options;
 mod restore;
 mod shutdown;
@@ -18,5 +19,6 @@ mod sweep;
 
 pub use check::{Check, checks};
 pub use demo::DemoAccount;
+pub use handover::{Handover, HandoverError, Port};
 pub use options::hosts;
 pub use start::{Server, StartError, open_store};

@@ -2,6 +2,7 @@
 
 use super::demo::{self, DemoAccount};
 use super::edge::Edge;
+use super::handover::{Assigned, Handover, HandoverError, Port};
 use super::{options, restore, shutdown, sweep};
 use crate::backend::local::{Local, OptionsError};
 use crate::config::{Config, Durability};
@@ -44,6 +45,9 @@ pub enum StartError {
     /// A port cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Sockets that were passed do not go with the options.
+    #[error(transparent)]
+    Handover(#[from] HandoverError),
     /// The certificate cannot be used.
     #[error("tls: {0}")]
     Tls(#[from] TlsError),
@@ -98,7 +102,21 @@ impl Server {
     /// # Errors
     ///
     /// [`StartError`]
-    pub async fn start(mut config: Config, demo: bool) -> Result<Self, StartError> {
+    pub async fn start(config: Config, demo: bool) -> Result<Self, StartError> {
+        Self::start_on(Handover::default(), config, demo).await
+    }
+
+    /// The same on sockets that are open already; what is not among them is bound.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]
+    pub async fn start_on(
+        sockets: Handover,
+        mut config: Config,
+        demo: bool,
+    ) -> Result<Self, StartError> {
+        let sockets = sockets.assign(&config.listen)?;
         warn(&config);
         if demo {
             refuse_public_demo(&config)?;
@@ -115,7 +133,7 @@ impl Server {
         let (departure, stopping) = departure();
         let (closing, on_closing) = watch::channel(false);
         let tls = tls(&config)?;
-        let ports = Ports::bind(&mut config, tls.as_ref())?;
+        let ports = Ports::bind(sockets, &mut config, tls.as_ref())?;
         let edge = Edge::new(&config);
         let app = edge.router(&config, &rooms, &demo, &stopping)?;
         drop(stopping);
@@ -264,7 +282,11 @@ impl Server {
 
 impl Ports {
     /// Binds all ports before one is served. Port 0 in the options becomes the port taken.
-    fn bind(config: &mut Config, tls: Option<&Arc<TlsKeeper>>) -> Result<Self, ListenError> {
+    fn bind(
+        mut sockets: Assigned,
+        config: &mut Config,
+        tls: Option<&Arc<TlsKeeper>>,
+    ) -> Result<Self, ListenError> {
         let cap = options::connections(config);
         let plain_options = options::listener(config, &cap, None);
         let tls_options = options::listener(config, &cap, tls.cloned());
@@ -272,9 +294,9 @@ impl Ports {
         let admin_options = options::listener(config, &ConnectionCap::new(ADMIN_CONNECTIONS), None);
         let listen = &mut config.listen;
         Ok(Self {
-            plain: bind(&mut listen.plain, plain_options)?,
-            tls: bind(&mut listen.tls, tls_options)?,
-            admin: bind(&mut listen.admin, admin_options)?,
+            plain: open(sockets.take(Port::Plain), &mut listen.plain, plain_options)?,
+            tls: open(sockets.take(Port::Tls), &mut listen.tls, tls_options)?,
+            admin: open(sockets.take(Port::Admin), &mut listen.admin, admin_options)?,
         })
     }
 
@@ -336,14 +358,19 @@ const DATABASE: &str = "stanzad.sqlite";
 /// Connections to the admin port.
 const ADMIN_CONNECTIONS: usize = 64;
 
-fn bind(
+/// Listens on the socket that was passed, or else binds one.
+fn open(
+    passed: Option<std::net::TcpListener>,
     address: &mut Option<std::net::SocketAddr>,
     options: crate::http::listener::ListenerOptions,
 ) -> Result<Option<Listener>, ListenError> {
     let Some(wanted) = *address else {
         return Ok(None);
     };
-    let listener = Listener::bind(wanted, options)?;
+    let listener = match passed {
+        Some(socket) => Listener::over(socket, options)?,
+        None => Listener::bind(wanted, options)?,
+    };
     *address = Some(listener.address());
     Ok(Some(listener))
 }

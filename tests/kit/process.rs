@@ -2,9 +2,41 @@
 
 use super::server;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
+
+const STANZAD: &str = env!("CARGO_BIN_EXE_stanzad");
+
+/// What systemd does: the socket as descriptor 3, and the variables that tell of it. A shell does
+/// it, as a descriptor other than the standard ones cannot be placed by safe code.
+const HAND_OVER: &str = "export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\" 3<&0 </dev/null";
+
+/// The arguments of `stanzad serve`.
+pub fn serve(command: &mut Command, state: &TempDir, options: &[&str]) {
+    command.env("STANZAD_LOG", "error").arg("serve");
+    for setting in server::settings(state.path(), options) {
+        command.args(["--set", &setting]);
+    }
+}
+
+/// A server that is passed a socket by this name.
+pub fn handing_over(
+    socket: &TcpListener,
+    name: &str,
+    state: &TempDir,
+    options: &[&str],
+) -> Command {
+    let socket = socket.try_clone().expect("a descriptor");
+    let mut command = Command::new("sh");
+    command.args(["-c", HAND_OVER, "sh", STANZAD]);
+    serve(&mut command, state, options);
+    command
+        .env("LISTEN_FDNAMES", name)
+        .stdin(Stdio::from(OwnedFd::from(socket)));
+    command
+}
 
 /// A running process; killed with the test.
 pub struct Process {
@@ -30,14 +62,26 @@ impl Process {
         Self::run(state, options, "error", Stdio::inherit())
     }
 
+    /// The same on a socket that is passed to it.
+    pub fn on(socket: &TcpListener, state: TempDir, options: &[&str]) -> Self {
+        let command = handing_over(socket, "plain", &state, options);
+        Self::spawn(command, state)
+    }
+
+    /// Any command that serves in the end.
+    pub fn spawn(command: Command, state: TempDir) -> Self {
+        Self::begin(command, state, Stdio::inherit())
+    }
+
     fn run(state: TempDir, options: &[&str], level: &str, log: Stdio) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_stanzad"));
-        command.arg("serve");
-        for setting in server::settings(state.path(), options) {
-            command.args(["--set", &setting]);
-        }
+        let mut command = Command::new(STANZAD);
+        serve(&mut command, &state, options);
+        command.env("STANZAD_LOG", level);
+        Self::begin(command, state, log)
+    }
+
+    fn begin(mut command: Command, state: TempDir, log: Stdio) -> Self {
         let mut child = command
-            .env("STANZAD_LOG", level)
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()
@@ -85,6 +129,26 @@ impl Process {
         let nothing = tempfile::tempdir().expect("a directory");
         let state = std::mem::replace(&mut self.state, nothing);
         Self::over(state, options)
+    }
+
+    pub fn signal(&self, name: &str) {
+        let id = self.child().id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("kill").success(), "SIG{name} to {id}");
+    }
+
+    /// SIGTERM, and its end in good order. Returns what it left.
+    pub async fn stop(mut self) -> TempDir {
+        self.signal("TERM");
+        let mut child = self.child.take().expect("a process");
+        let mut ended = None;
+        super::until("the end of the process", || {
+            ended = child.try_wait().expect("a process");
+            ended.is_some()
+        })
+        .await;
+        assert!(ended.expect("a status").success(), "{ended:?}");
+        std::mem::replace(&mut self.state, tempfile::tempdir().expect("a directory"))
     }
 
     fn child(&self) -> &Child {

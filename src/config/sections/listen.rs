@@ -10,7 +10,8 @@ use crate::config::option::section;
 use crate::config::types::ForwardedHeader;
 
 section! {
-    /// Where the server listens. 5280 is the port registered for XMPP over BOSH.
+    /// Where the server listens. 5280 is the port registered for XMPP over BOSH. A socket with one
+    /// of these addresses that systemd passes to the server is taken in place of binding it.
     Listen in "listen." {
         /// WebSocket, BOSH and the page without TLS: for browsers on this machine and for a proxy
         /// that ends TLS. The default is out of reach of other machines.

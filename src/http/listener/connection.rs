@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use axum::http::header::{CONNECTION, CONTENT_LENGTH, HOST, TRANSFER_ENCODING, UP
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::service_fn;
+use hyper::service::{HttpService, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use tower_service::Service;
 use tracing::debug;
@@ -46,7 +46,7 @@ pub(super) async fn run(accepted: Accepted, app: Router, mut on_ending: watch::R
     let opening = Box::pin(timeout(options.handshake_timeout, open(accepted)));
     let opened = tokio::select! {
         opened = opening => opened.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-        _ = on_ending.wait_for(|ending| *ending) => return,
+        () = last_call(&mut on_ending) => return,
     };
     match opened {
         Ok((link, peer)) => serve_http(link, peer, options, app, on_ending).await,
@@ -134,7 +134,11 @@ async fn serve_http(
 ) {
     let socket = peer.socket;
     let http = http(&options);
-    let service = service_fn(move |request| answer(request, &peer, &options, app.clone()));
+    let asked = Notify::new();
+    let service = service_fn(|request| {
+        asked.notify_one();
+        answer(request, &peer, &options, app.clone())
+    });
     let mut serving = pin!(
         http.serve_connection(TokioIo::new(link), service)
             .with_upgrades()
@@ -142,18 +146,40 @@ async fn serve_http(
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         told = ending(&mut on_ending) => match told {
-            Ending::InGoodOrder => {
-                serving.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = serving => ended,
-                    _ = on_ending.changed() => return, // the listener itself was dropped
-                }
-            }
+            Ending::InGoodOrder => tokio::select! {
+                ended = finish(serving, &asked) => ended,
+                _ = on_ending.changed() => return, // the listener itself was dropped
+            },
             Ending::AtOnce => return,
         },
     };
     if let Err(error) = ended {
         debug!(%socket, %error, "HTTP connection ended");
+    }
+}
+
+/// Answers what has been asked and then ends, or the first request if it comes soon.
+async fn finish<S>(
+    mut serving: Pin<&mut http1::UpgradeableConnection<TokioIo<Link>, S>>,
+    asked: &Notify,
+) -> hyper::Result<()>
+where
+    S: HttpService<Incoming, ResBody = Body>,
+    S::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    tokio::select! {
+        ended = serving.as_mut() => return ended,
+        _ = timeout(LAST_CALL, asked.notified()) => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    serving.await
+}
+
+/// Waits until the listener ends, and then as long as a connection still has for its handshake.
+async fn last_call(on_ending: &mut watch::Receiver<bool>) {
+    if let Ending::InGoodOrder = ending(on_ending).await {
+        let dropped = on_ending.changed();
+        let _ = timeout(LAST_CALL, dropped).await;
     }
 }
 
@@ -269,6 +295,8 @@ const OVERLOADED: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     Content-Length: 47\r\n\
     \r\n\
     Too many connections; try again in 10 seconds.\n";
+/// What a connection that was taken before the end has for its first request.
+const LAST_CALL: Duration = Duration::from_secs(1);
 const REFUSAL_LINGER: Duration = Duration::from_millis(500);
 /// Room for a PROXY header and a small request behind it.
 const EARLY_READ_BYTES: usize = 1024;

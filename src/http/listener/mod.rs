@@ -18,7 +18,7 @@ mod link;
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{self, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -134,11 +134,25 @@ impl Listener {
     /// [`ListenError`], which names the address and the reason.
     pub fn bind(address: SocketAddr, options: ListenerOptions) -> Result<Self, ListenError> {
         let socket = bound_socket(address).map_err(|e| ListenError::new(address, e))?;
+        Self::over(socket, options)
+    }
+
+    /// Takes a socket that listens already, as it is: its backlog and whether it takes IPv4 too
+    /// were decided by whoever opened it. To be called inside a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`ListenError`]
+    pub fn over(socket: net::TcpListener, options: ListenerOptions) -> Result<Self, ListenError> {
+        let unknown = SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0));
         let address = socket
             .local_addr()
-            .map_err(|e| ListenError::new(address, e))?;
+            .map_err(|e| ListenError::new(unknown, e))?;
+        // The runtime waits, not the socket.
+        let nonblocking = socket.set_nonblocking(true);
+        let socket = nonblocking.and_then(|()| TcpListener::from_std(socket));
         Ok(Self {
-            socket,
+            socket: socket.map_err(|e| ListenError::new(address, e))?,
             address,
             options,
         })
@@ -151,7 +165,9 @@ impl Listener {
 
     /// Serves `app` until `stop` completes, then ends in good order: the port closes at once,
     /// idle connections close, running requests are answered to their end, upgraded connections
-    /// are left to their owners.
+    /// are left to their owners. A connection that was taken and has asked for nothing yet has a
+    /// second for it: its client found the port open and counts on an answer. Where the socket was
+    /// passed to the process it stays open outside, and who connects from now on waits there.
     ///
     /// Returns when the last connection that still speaks HTTP is gone, which a slow client can
     /// delay: bound the wait from outside. Dropping the future cuts those connections.
@@ -243,7 +259,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-fn bound_socket(address: SocketAddr) -> io::Result<TcpListener> {
+fn bound_socket(address: SocketAddr) -> io::Result<net::TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -258,8 +274,7 @@ fn bound_socket(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
-    socket.set_nonblocking(true)?;
-    TcpListener::from_std(socket.into())
+    Ok(socket.into())
 }
 
 /// Connections that wait for `accept`: enough for everybody who reconnects within one pause.

@@ -598,6 +598,32 @@ mod ending {
         assert_eq!(until(&mut upgraded, "still here").await, "still here");
     }
 
+    /// It found the port open, and counts on an answer.
+    #[tokio::test]
+    async fn a_connection_that_was_taken_before_the_stop_is_answered_once_and_closed() {
+        let plain = Edge::plain().await;
+        let tls = Edge::tls(ListenerOptions::default()).await;
+        let (mut fresh, shaking) = (plain.connect().await, tls.connect().await);
+        while plain.connections.open() + tls.connections.open() < 2 {
+            tokio::task::yield_now().await;
+        }
+        for stop in [plain.stop, tls.stop] {
+            stop.send(()).unwrap();
+        }
+        while TcpStream::connect(plain.address).await.is_ok() {}
+        while TcpStream::connect(tls.address).await.is_ok() {}
+        tokio::time::sleep(Duration::from_millis(100)).await; // a long way
+        let request = GET_PEER.replace("close", "keep-alive");
+        write(&mut fresh, &request).await;
+        assert!(everything(fresh).await.starts_with("HTTP/1.1 200"));
+        let connector = connector(rustls::ALL_VERSIONS);
+        let mut shaken = connector.connect(localhost(), shaking).await.unwrap();
+        write(&mut shaken, &request).await;
+        assert!(everything(shaken).await.starts_with("HTTP/1.1 200"));
+        plain.serving.await.unwrap();
+        tls.serving.await.unwrap();
+    }
+
     #[tokio::test]
     async fn dropping_the_listener_cuts_its_requests() {
         let edge = Edge::plain().await;
