@@ -172,6 +172,10 @@ impl Server {
         self.rooms
             .sessions
             .set_options(options::sessions(&self.config));
+        self.rooms
+            .sessions
+            .budget()
+            .set_limit(self.config.limits.memory);
         let demo = self
             .demo
             .iter()
@@ -351,6 +355,7 @@ async fn rooms(
     demo: &[DemoAccount],
 ) -> Result<(Arc<Local>, Rooms), StartError> {
     let sessions = Sessions::with_journal(options::sessions(config), store.journal());
+    sessions.budget().set_limit(config.limits.memory);
     let sessions = Arc::new(sessions);
     let secret = store.secret().await?;
     let demo: HashSet<_> = demo.iter().map(|account| account.jid.clone()).collect();

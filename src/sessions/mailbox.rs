@@ -2,10 +2,11 @@
 
 use super::EndReason;
 use super::recording::Line;
+use crate::budget::{Ledger, Level, stanza_bytes};
 use crate::stream::Outbound;
 use atomic_waker::AtomicWaker;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 /// How much a mailbox holds. Whichever is met first counts.
@@ -69,6 +70,7 @@ pub enum Command {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     inner: Mutex<Inner>,
+    ledger: Arc<Ledger>,
     receiver: AtomicWaker,
 }
 
@@ -95,7 +97,7 @@ pub enum Mail {
 }
 
 impl Mailbox {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, ledger: Arc<Ledger>) -> Self {
         let inner = Inner {
             queue: VecDeque::new(),
             bytes: 0,
@@ -107,6 +109,7 @@ impl Mailbox {
         };
         Self {
             inner: Mutex::new(inner),
+            ledger,
             receiver: AtomicWaker::new(),
         }
     }
@@ -124,8 +127,9 @@ impl Mailbox {
         inner.last_number += 1;
         stanza.number = inner.last_number;
         line.queued(&stanza); // under the lock, so that the journal has the order of the queue
+        stanza.charge = self.ledger.charge(stanza_bytes(stanza.text.len()));
         inner.queue.push_back(stanza);
-        let pressed = inner.is_pressed();
+        let pressed = self.is_pressed(&inner) || self.level() == Level::Full;
         drop(inner);
         self.receiver.wake();
         if pressed {
@@ -178,14 +182,15 @@ impl Mailbox {
             return Poll::Pending;
         };
         inner.bytes -= stanza.text.len();
-        inner.relieve();
+        self.relieve(&mut inner);
         Poll::Ready(Mail::Stanza(stanza))
     }
 
-    /// Ready when the queue is below its soft bound, or closed.
+    /// Ready when the queue is below its soft bound and the budget is not used up, or when it is
+    /// closed. Of the budget nobody is told here: who waits looks again after a while.
     pub(super) fn poll_relieved(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if !inner.open || !inner.is_pressed() {
+        if !inner.open || !(self.is_pressed(&inner) || self.level() == Level::Full) {
             return Poll::Ready(());
         }
         inner.await_relief(cx);
@@ -196,7 +201,7 @@ impl Mailbox {
     /// [`Mailbox::poll_relieved`] it waits while the session hibernates.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if !inner.open || inner.has_room() {
+        if !inner.open || self.has_room_in(&inner) {
             return Poll::Ready(());
         }
         inner.await_relief(cx);
@@ -205,13 +210,13 @@ impl Mailbox {
 
     pub(super) fn has_room(&self) -> bool {
         let inner = self.lock();
-        inner.open && inner.has_room()
+        inner.open && self.has_room_in(&inner)
     }
 
     pub(super) fn set_bounds(&self, bounds: Bounds) {
         let mut inner = self.lock();
         inner.bounds = bounds;
-        inner.relieve();
+        self.relieve(&mut inner);
     }
 
     /// Takes nothing more; returns what was waiting.
@@ -241,6 +246,29 @@ impl Mailbox {
         self.lock().queue.len()
     }
 
+    fn level(&self) -> Level {
+        self.ledger.budget().level()
+    }
+
+    /// Over its soft bound; or with unread mail while the server holds much for others, too. The
+    /// latter ends with the mail, so who waits for it is told when that is read.
+    fn is_pressed(&self, inner: &Inner) -> bool {
+        inner.amount().exceeds(inner.bounds.soft)
+            || (inner.queue.len() > 1 && self.level() != Level::Free)
+    }
+
+    /// A mailbox that nobody empties has no soft bound; it has no room for what can wait.
+    fn has_room_in(&self, inner: &Inner) -> bool {
+        inner.bounds.soft != Amount::UNLIMITED && !self.is_pressed(inner)
+    }
+
+    fn relieve(&self, inner: &mut Inner) {
+        if !self.is_pressed(inner) {
+            inner.pressed.drain(..).for_each(Waker::wake);
+        }
+        inner.give_back_memory();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing under this lock panics; a poisoned one would still hold a whole queue.
         self.inner
@@ -257,15 +285,6 @@ impl Inner {
         }
     }
 
-    fn is_pressed(&self) -> bool {
-        self.amount().exceeds(self.bounds.soft)
-    }
-
-    /// A mailbox that nobody empties has no soft bound; it has no room for what can wait.
-    fn has_room(&self) -> bool {
-        self.bounds.soft != Amount::UNLIMITED && !self.is_pressed()
-    }
-
     fn await_relief(&mut self, cx: &Context<'_>) {
         let mut pressed = self.pressed.iter();
         if !pressed.any(|waker| waker.will_wake(cx.waker())) {
@@ -273,10 +292,7 @@ impl Inner {
         }
     }
 
-    fn relieve(&mut self) {
-        if !self.is_pressed() {
-            self.pressed.drain(..).for_each(Waker::wake);
-        }
+    fn give_back_memory(&mut self) {
         const SPARE: usize = 16;
         if self.queue.is_empty() && self.queue.capacity() > SPARE {
             self.queue.shrink_to_fit();
@@ -287,6 +303,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::Budget;
     use crate::stanza::{Kind, MessageType};
     use std::time::SystemTime;
 
@@ -304,14 +321,19 @@ mod tests {
     }
 
     fn mailbox(soft: usize, hard: usize) -> Mailbox {
+        mailbox_of(&Budget::unlimited(), soft, hard)
+    }
+
+    fn mailbox_of(budget: &Arc<Budget>, soft: usize, hard: usize) -> Mailbox {
         let amount = |stanzas: usize| Amount {
             stanzas,
             bytes: stanzas * 100,
         };
-        Mailbox::new(Bounds {
+        let bounds = Bounds {
             soft: amount(soft),
             hard: amount(hard),
-        })
+        };
+        Mailbox::new(bounds, Ledger::new(budget))
     }
 
     fn context() -> Context<'static> {
@@ -397,5 +419,52 @@ mod tests {
             mailbox.poll_mail(&mut context(), true),
             Poll::Ready(Mail::Stanza(_))
         ));
+    }
+
+    #[test]
+    fn while_much_is_held_unread_mail_presses_and_reading_it_relieves() {
+        let budget = Budget::unlimited();
+        let mailbox = mailbox_of(&budget, 100, 200);
+        budget.set_limit(4 * stanza_bytes(1));
+        let others = Ledger::new(&budget);
+        let _held = others.charge(2 * stanza_bytes(1));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Queued));
+        assert!(mailbox.poll_relieved(&mut context()).is_ready());
+        budget.set_limit(5 * stanza_bytes(1));
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Pressed));
+        assert!(mailbox.poll_relieved(&mut context()).is_pending());
+        assert!(!mailbox.has_room());
+        assert!(mailbox.poll_mail(&mut context(), true).is_ready());
+        assert!(mailbox.poll_relieved(&mut context()).is_ready());
+        assert!(mailbox.has_room());
+    }
+
+    #[test]
+    fn when_the_budget_is_used_up_every_sender_is_pressed_until_it_is_not() {
+        let budget = Budget::unlimited();
+        let mailbox = mailbox_of(&budget, 100, 200);
+        budget.set_limit(1000);
+        let others = Ledger::new(&budget).charge(1000);
+        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Pressed));
+        assert!(mailbox.poll_relieved(&mut context()).is_pending());
+        drop(others);
+        assert!(mailbox.poll_relieved(&mut context()).is_ready());
+    }
+
+    #[test]
+    fn a_stanza_is_charged_until_it_is_gone_wherever_it_went() {
+        let budget = Budget::unlimited();
+        let mailbox = mailbox_of(&budget, 100, 200);
+        push(&mailbox, stanza(100));
+        push(&mailbox, stanza(100));
+        assert_eq!(budget.held(), 2 * stanza_bytes(100));
+        let mail = mailbox.poll_mail(&mut context(), true);
+        assert_eq!(budget.held(), 2 * stanza_bytes(100));
+        drop(mail);
+        assert_eq!(budget.held(), stanza_bytes(100));
+        let rest = mailbox.close();
+        assert_eq!(budget.held(), stanza_bytes(100));
+        drop(rest);
+        assert_eq!(budget.held(), 0);
     }
 }

@@ -9,6 +9,7 @@ mod recorder;
 mod sent;
 
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
+use crate::budget::Charge;
 use crate::http::departure::Farewell;
 use crate::sessions::{Claimed, Command, Delivered, EndReason, Mail, Session, Sessions};
 use crate::stanza::Stanza;
@@ -63,6 +64,8 @@ pub struct Driver {
     undelivered: Vec<Outbound>,
     recorder: Recorder,
     held: Held,
+    /// What waits with the transport.
+    queued: Charge,
 }
 
 impl Driver {
@@ -90,6 +93,7 @@ impl Driver {
             undelivered: Vec::new(),
             recorder: Recorder::default(),
             held: Held::default(),
+            queued: Charge::default(),
         }
     }
 
@@ -193,6 +197,14 @@ impl Driver {
         match self.held.pop() {
             None if self.held.is_empty() && self.journal().is_none() => self.stream.poll_transmit(),
             held => held,
+        }
+    }
+
+    /// So many bytes wait with the transport until the client takes them: they count to what is
+    /// held for its session.
+    pub fn set_queued_bytes(&mut self, bytes: usize) {
+        if let Some(session) = &self.session {
+            session.charge_transport(&mut self.queued, bytes);
         }
     }
 
@@ -551,6 +563,7 @@ fn fault_of(reason: EndReason) -> StreamFault {
         EndReason::Revoked => StreamFault::Revoked,
         EndReason::Shutdown => StreamFault::Shutdown,
         EndReason::Overflow
+        | EndReason::Memory
         | EndReason::TooManyHibernating
         | EndReason::Closed
         | EndReason::LinkLost
