@@ -6,6 +6,9 @@ use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
+/// How long a stop may take that has much to store.
+const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
+
 /// A running process; killed with the test.
 pub struct Process {
     child: Option<Child>,
@@ -76,6 +79,19 @@ impl Process {
         let nothing = tempfile::tempdir().expect("a directory");
         let state = std::mem::replace(&mut self.state, nothing);
         Self::over(state, options)
+    }
+
+    /// A clean stop, which takes the time that it takes.
+    pub async fn terminate(&mut self) {
+        let pid = self.child().id().to_string();
+        let told = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(told.is_ok_and(|status| status.success()), "no such process");
+        let start = std::time::Instant::now();
+        while self.is_alive() {
+            assert!(start.elapsed() < STOP_PATIENCE, "it does not stop");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        self.child = None;
     }
 
     fn child(&self) -> &Child {
