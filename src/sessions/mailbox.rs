@@ -187,7 +187,7 @@ impl Mailbox {
     }
 
     /// Ready when the queue is below its soft bound and the budget is not used up, or when it is
-    /// closed. Of the budget nobody is told here: who waits looks again after a while.
+    /// closed. Nobody is told of the budget: who waits looks again after a while.
     pub(super) fn poll_relieved(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
         if !inner.open || !(self.is_pressed(&inner) || self.level() == Level::Full) {

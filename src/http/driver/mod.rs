@@ -32,6 +32,19 @@ const MAIL_BATCH: usize = 64;
 /// does not stop them: what comes on meets the hard bound of the mailbox, where its session ends.
 const PRESSED_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// How often a sender that is slowed looks whether it still is: nobody tells it when the budget
+/// (`limits.memory`) has room again.
+const PRESSED_LOOK: Duration = Duration::from_millis(100);
+
+/// A session whose mailbox our client filled over its bound, or that it sent to while all hold too
+/// much: our client waits for it.
+struct Pressed {
+    session: Arc<Session>,
+    /// But not for longer than until then.
+    until: Instant,
+    look_at: Instant,
+}
+
 /// What a driver needs of the server.
 #[derive(Clone)]
 pub struct Rooms {
@@ -51,9 +64,7 @@ pub struct Driver {
     session: Option<Arc<Session>>,
     exchange: Option<Box<dyn SaslExchange>>,
     pending: Option<Pending>,
-    /// A session whose mailbox our client filled over its bound: our client waits for it, but not
-    /// for longer than until then.
-    pressed: Option<(Arc<Session>, Instant)>,
+    pressed: Option<Pressed>,
     /// An order that waits until the backend is done with the stanza in hand.
     command: Option<Command>,
     /// Why this side ended the session, if it did.
@@ -185,7 +196,8 @@ impl Driver {
 
     /// When [`Driver::poll`] is to be called again in any case.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let pressed = self.pressed.as_ref().map(|(_, until)| *until);
+        let pressed = self.pressed.as_ref();
+        let pressed = pressed.map(|pressed| pressed.until.min(pressed.look_at));
         [pressed, self.stream.poll_timeout()]
             .into_iter()
             .flatten()
@@ -242,10 +254,12 @@ impl Driver {
     }
 
     fn poll_pressed(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if let Some((session, until)) = &self.pressed
-            && (*until <= now || session.poll_relieved(cx).is_ready())
-        {
-            self.pressed = None;
+        if let Some(pressed) = &mut self.pressed {
+            if pressed.until <= now || pressed.session.poll_relieved(cx).is_ready() {
+                self.pressed = None;
+            } else {
+                pressed.look_at = now + PRESSED_LOOK;
+            }
         }
         self.stream.set_paused(now, self.pressed.is_some());
     }
@@ -420,7 +434,11 @@ impl Driver {
     }
 
     fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {
-        self.pressed = full.map(|session| (session, now + PRESSED_TIMEOUT));
+        self.pressed = full.map(|session| Pressed {
+            session,
+            until: now + PRESSED_TIMEOUT,
+            look_at: now + PRESSED_LOOK,
+        });
     }
 
     fn on_own_answer(&mut self, now: Instant, stanza: Outbound) {
