@@ -154,6 +154,7 @@ impl Charge {
     /// It is so many bytes from now on.
     pub fn resize(&mut self, ledger: &Arc<Ledger>, bytes: usize) {
         if bytes != self.bytes {
+            *self = Self::default(); // given back first, so that it never counts twice
             *self = ledger.charge(bytes);
         }
     }
