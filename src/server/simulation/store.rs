@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 /// A change that waits for the next commit; what comes of it is told after that.
 type Change = Box<dyn FnOnce(&mut Tables) -> Told + Send>;
@@ -42,6 +43,7 @@ pub(super) struct SimStore {
     /// What the disk is writing at the moment.
     under_way: Arc<Mutex<Option<Group>>>,
     journal: Option<Arc<Journal>>,
+    writer: JoinHandle<()>,
     is_written: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
@@ -58,7 +60,7 @@ impl SimStore {
             under_way: Arc::clone(&under_way),
             rng: rng.fork(),
         };
-        tokio::spawn(writer.run(written));
+        let writer = tokio::spawn(writer.run(written));
         Arc::new(Self {
             disk: disk.clone(),
             process: Mutex::new(rng),
@@ -66,6 +68,7 @@ impl SimStore {
             queue: Mutex::new(Some(queue)),
             under_way,
             journal,
+            writer,
             is_written: Mutex::new(Some(is_written)),
         })
     }
@@ -76,8 +79,7 @@ impl SimStore {
         if !self.is_alive.swap(false, Ordering::Relaxed) {
             return;
         }
-        // The writer finds nothing to do any more.
-        drop(lock(&self.queue).take());
+        self.writer.abort();
         let under_way = lock(&self.under_way).take();
         if let Some(group) = under_way
             && lock(&self.process).percent(50)
@@ -125,13 +127,11 @@ impl SimStore {
                     let _ = done.send(value);
                 })
             });
-            let queued = queue.send(Order::Work(change)).is_ok();
+            let _ = queue.send(Order::Work(change)); // who is gone tells nobody
             drop(queue);
             match is_done.await {
                 Ok(value) => Ok(value),
-                Err(_) if queued && !is_alive.load(Ordering::Relaxed) => {
-                    std::future::pending().await
-                }
+                Err(_) if !is_alive.load(Ordering::Relaxed) => std::future::pending().await,
                 Err(_) => Err(StoreError::Closed),
             }
         })
