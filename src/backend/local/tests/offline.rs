@@ -163,6 +163,21 @@ async fn what_did_not_fit_comes_when_the_session_is_resumed() {
     assert_eq!(bodies(&mail), (0..50).collect::<Vec<_>>());
 }
 
+/// Its client is away: it could be waited for until the session expires.
+#[tokio::test]
+async fn a_stop_does_not_wait_until_a_hibernating_session_has_room() {
+    let server = Server::with(options(), narrow()).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    romeo.hibernate(sm());
+    let finished = tokio::time::timeout(PATIENCE, server.local.finished()).await;
+    assert!(finished.is_ok());
+    let (waiting, stored) = (romeo.session.waiting(), server.stored("romeo").await);
+    assert!(stored.len() >= 40 - waiting && !stored.is_empty());
+}
+
 /// What is sent while one client gets stored messages slowly reaches the other one.
 #[tokio::test]
 async fn a_client_that_reads_gets_what_another_one_of_the_user_leaves_stored() {
