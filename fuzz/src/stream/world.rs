@@ -192,7 +192,9 @@ impl World {
                 let mut scanner = Scanner::default();
                 scanner.scan(&text).expect("an error is XML");
             }
-            Transmit::Redirect(_) | Transmit::Close(_) => self.link.is_closed = true,
+            Transmit::Leave | Transmit::Redirect(_) | Transmit::Close(_) => {
+                self.link.is_closed = true;
+            }
         }
     }
 
