@@ -411,6 +411,7 @@ fn a_session_that_is_brought_back_is_charged_with_what_it_holds() {
     let ending = sessions.end(&session, EndReason::Expired);
     assert_eq!(ending.map(|ending| texts(&ending)), Some(vec![text]));
     assert_eq!(sessions.budget().held(), 0);
+}
 
 /// A message that waits over two stops has the number of the first one; what comes between them
 /// must get another.
