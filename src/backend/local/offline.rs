@@ -137,9 +137,10 @@ impl Local {
         }
         let Some(local) = self.arc() else { return };
         let (session, stanza) = (session.clone(), stanza.clone());
+        let work = self.unfinished.begin();
         tokio::spawn(async move {
             local.on_kept(&session, &stanza, kept.await);
-            drop(charge);
+            drop((charge, work));
         });
     }
 
