@@ -47,6 +47,7 @@ async fn serve(
             Told::Stop(name) => {
                 tracing::info!(signal = name, "stopping");
                 supervisor::stopping(longest_stop(server.config()));
+                supervisor::stop_goes_on();
                 break;
             }
         }

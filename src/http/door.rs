@@ -7,12 +7,15 @@
 //!    whether its client will resume a session, and one that said so could not be believed. But the
 //!    server knows from where it lost clients whose sessions wait: as many as were lost from an
 //!    address may come back from it through the half of the burst that is closed to everybody else.
-//!    So in a storm those who come back are let in first, and no client has to know of it.
+//!    So in a storm those who come back are let in first, and no client has to know of it. After a
+//!    restart it knows how many sessions wait and not where their clients are: as many may come
+//!    through that half from anywhere.
 //! 2. *After authentication* it is certain: `<resume/>` is served at once, and a login, which reads
 //!    roster and store and tells contacts, waits for its turn by `limits.logins_per_second`.
 //!
 //! One address has a tenth of the first rate, and one account a tenth of the second, so that nobody
-//! alone can keep all others out.
+//! alone can keep all others out. Those who come back to one address, which many may share, have a
+//! quarter of the first rate.
 
 use super::peer::Peer;
 use crate::rate::{Meter, Meters, Rate};
@@ -41,6 +44,14 @@ impl DoorOptions {
 
 /// One address, or one account, has a part in so many of a rate.
 const SHARES: u64 = 10;
+
+/// Those who come back to one address have a part in so many: more than newcomers, as a whole house
+/// may have lost its link, and never all.
+const SHARES_OF_RETURNS: u64 = 4;
+
+/// A link that is lost sooner after a resumption makes nobody expected: who comes back and goes in
+/// turn has no better way in than others. A login has paid with a turn.
+const STEADY_AFTER: Duration = Duration::from_secs(10);
 
 /// How long a login may wait for its turn. One that would wait for longer is refused at once with
 /// `resource-constraint`.
@@ -82,6 +93,15 @@ impl Newcomer {
             is_one: !tells_nothing && !peer.ip().is_loopback(),
         }
     }
+
+    /// Somebody behind a proxy that names no client.
+    #[cfg(test)]
+    pub(crate) fn unnamed(address: IpAddr) -> Self {
+        Self {
+            address,
+            is_one: false,
+        }
+    }
 }
 
 /// The door that all ports and both transports share.
@@ -93,20 +113,51 @@ struct Inner {
     options: DoorOptions,
     connections: Meter,
     by_address: Meters<IpAddr>,
+    returns_by_address: Meters<IpAddr>,
     logins: Meter,
     by_account: Meters<Box<str>>,
     /// Those who were told to come back, as far as there has not been time for them since.
     turned_away: Meter,
     expected: HashMap<IpAddr, Expected>,
+    /// From wherever they come: their sessions are older than this process.
+    expected_anywhere: Option<Expected>,
     warned_at: Option<Instant>,
 }
 
 /// Clients that may come back to their sessions.
 #[derive(Debug)]
 struct Expected {
-    count: u32,
+    count: usize,
     /// When the last of these sessions expires.
     until: Instant,
+}
+
+impl Expected {
+    fn is_over(&self, now: Instant) -> bool {
+        self.count == 0 || self.until <= now
+    }
+}
+
+/// A link that was lost, and whose session waits.
+#[derive(Debug, Clone, Copy)]
+pub struct Lost {
+    /// Where its client was.
+    pub address: IpAddr,
+    /// When the client came back over it, if it did.
+    pub resumed_at: Option<Instant>,
+    /// When the session expires.
+    pub until: Instant,
+}
+
+/// How somebody gets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Through the half of the burst that is open to everybody.
+    Open,
+    /// Through the other half, as a client was lost from there.
+    Expected,
+    /// Through the other half, as sessions wait whose clients may be anywhere.
+    ExpectedAnywhere,
 }
 
 impl Door {
@@ -116,10 +167,12 @@ impl Door {
             options,
             connections: Meter::default(),
             by_address: Meters::default(),
+            returns_by_address: Meters::default(),
             logins: Meter::default(),
             by_account: Meters::default(),
             turned_away: Meter::default(),
             expected: HashMap::new(),
+            expected_anywhere: None,
             warned_at: None,
         }))
     }
@@ -129,9 +182,15 @@ impl Door {
         self.lock().options = options;
     }
 
-    /// A session waits until then for its client, who was here last.
-    pub fn expect(&self, now: Instant, address: IpAddr, until: Instant) {
-        self.lock().expect(now, subscriber(address), until);
+    /// A session waits for its client.
+    pub fn expect(&self, now: Instant, lost: Lost) {
+        self.lock().expect(now, lost);
+    }
+
+    /// So many sessions of the last process wait, until then at most, for clients that may come
+    /// from anywhere.
+    pub fn expect_anywhere(&self, count: usize, until: Instant) {
+        self.lock().expect_anywhere(count, until);
     }
 
     /// Asks for one more stream.
@@ -176,32 +235,52 @@ impl Door {
 
 impl Inner {
     fn admit(&mut self, now: Instant, who: Newcomer, random: u64) -> Result<(), RetryAfter> {
-        let rate = self.options.connections;
-        if !self.has_room(now, who) {
+        let Some(way) = self.way_in(now, who) else {
             self.warn(now);
             return Err(self.retry_after(now, random));
+        };
+        self.charge(now, who, way);
+        match (way, &mut self.expected_anywhere) {
+            (Way::ExpectedAnywhere, Some(expected)) => {
+                expected.count = expected.count.saturating_sub(1);
+            }
+            _ => self.note_return(now, who.address),
         }
-        self.connections.charge(now, rate, 1);
-        if who.is_one {
-            let share = rate.share(SHARES);
-            self.by_address.charge(now, who.address, share, 1);
-        }
-        self.note_return(now, who.address);
         Ok(())
     }
 
-    fn has_room(&self, now: Instant, who: Newcomer) -> bool {
+    fn way_in(&self, now: Instant, who: Newcomer) -> Option<Way> {
         let rate = self.options.connections;
         let of_strangers = Rate {
             burst: rate.burst - rate.burst / 2,
             ..rate
         };
-        let share = rate.share(SHARES);
-        let has_share = !who.is_one || self.by_address.wait(now, &who.address, share, 1).is_zero();
-        if has_share && self.connections.wait(now, of_strangers, 1).is_zero() {
-            return true;
+        let has_share = |meters: &Meters<IpAddr>, shares| {
+            let share = rate.share(shares);
+            !who.is_one || meters.wait(now, &who.address, share, 1).is_zero()
+        };
+        let has_room = |rate| self.connections.wait(now, rate, 1).is_zero();
+        if has_share(&self.by_address, SHARES) && has_room(of_strangers) {
+            return Some(Way::Open);
         }
-        self.is_expected(now, who.address) && self.connections.wait(now, rate, 1).is_zero()
+        let way = self.expected_way(now, who.address)?;
+        let may_return = has_share(&self.returns_by_address, SHARES_OF_RETURNS) && has_room(rate);
+        may_return.then_some(way)
+    }
+
+    /// What everybody takes counts for the share of strangers, so that no address has both shares.
+    fn charge(&mut self, now: Instant, who: Newcomer, way: Way) {
+        let rate = self.options.connections;
+        self.connections.charge(now, rate, 1);
+        if !who.is_one {
+            return;
+        }
+        let share = rate.share(SHARES);
+        self.by_address.charge(now, who.address, share, 1);
+        if way != Way::Open {
+            let share = rate.share(SHARES_OF_RETURNS);
+            self.returns_by_address.charge(now, who.address, share, 1);
+        }
     }
 
     /// Somewhere within the time in which all who were turned away lately can be let in.
@@ -224,9 +303,14 @@ impl Inner {
         }
     }
 
-    fn expect(&mut self, now: Instant, address: IpAddr, until: Instant) {
+    fn expect(&mut self, now: Instant, lost: Lost) {
+        let lately = |at| now.saturating_duration_since(at) < STEADY_AFTER;
+        if lost.resumed_at.is_some_and(lately) {
+            return;
+        }
+        let (address, until) = (subscriber(lost.address), lost.until);
         if self.expected.len() >= EXPECTED_MAX && !self.expected.contains_key(&address) {
-            self.expected.retain(|_, expected| expected.until > now);
+            self.expected.retain(|_, expected| !expected.is_over(now));
             if self.expected.len() >= EXPECTED_MAX {
                 return;
             }
@@ -237,9 +321,16 @@ impl Inner {
         expected.until = expected.until.max(until);
     }
 
-    fn is_expected(&self, now: Instant, address: IpAddr) -> bool {
-        let expected = self.expected.get(&address);
-        expected.is_some_and(|expected| expected.until > now)
+    fn expect_anywhere(&mut self, count: usize, until: Instant) {
+        self.expected_anywhere = Some(Expected { count, until });
+    }
+
+    fn expected_way(&self, now: Instant, address: IpAddr) -> Option<Way> {
+        let waits = |expected: Option<&Expected>| expected.is_some_and(|it| !it.is_over(now));
+        if waits(self.expected.get(&address)) {
+            return Some(Way::Expected);
+        }
+        waits(self.expected_anywhere.as_ref()).then_some(Way::ExpectedAnywhere)
     }
 
     /// One fewer is expected from there, whoever it was.
@@ -247,8 +338,8 @@ impl Inner {
         let Some(expected) = self.expected.get_mut(&address) else {
             return;
         };
-        expected.count -= 1;
-        if expected.count == 0 || expected.until <= now {
+        expected.count = expected.count.saturating_sub(1);
+        if expected.is_over(now) {
             self.expected.remove(&address);
         }
     }
@@ -281,130 +372,4 @@ fn subscriber(address: IpAddr) -> IpAddr {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn door() -> Inner {
-        let rate = Rate {
-            per_second: 100,
-            burst: 100,
-        };
-        let door = Door::new(DoorOptions {
-            connections: rate,
-            logins: rate,
-        });
-        door.0.into_inner().unwrap()
-    }
-
-    fn somebody(n: u8) -> Newcomer {
-        Newcomer {
-            address: [192, 0, 2, n].into(),
-            is_one: true,
-        }
-    }
-
-    fn crowd() -> Newcomer {
-        Newcomer {
-            is_one: false,
-            ..somebody(0)
-        }
-    }
-
-    /// How many of so many get in now.
-    fn admitted(door: &mut Inner, now: Instant, who: Newcomer, tries: usize) -> usize {
-        let tries = 0..tries;
-        tries.filter(|_| door.admit(now, who, 0).is_ok()).count()
-    }
-
-    #[test]
-    fn half_of_the_burst_gets_in_at_once_and_the_rest_at_the_rate() {
-        let (mut now, mut door) = (crate::clock::now(), door());
-        assert_eq!(admitted(&mut door, now, crowd(), 1000), 50);
-        now += Duration::from_millis(100);
-        assert_eq!(admitted(&mut door, now, crowd(), 1000), 10);
-        now += Duration::from_secs(60);
-        assert_eq!(admitted(&mut door, now, crowd(), 1000), 50);
-    }
-
-    #[test]
-    fn who_lost_its_link_comes_back_before_those_who_never_were_here() {
-        let (mut now, mut door) = (crate::clock::now(), door());
-        for _ in 0..60 {
-            door.expect(now, somebody(1).address, now + Duration::from_secs(600));
-        }
-        assert_eq!(admitted(&mut door, now, crowd(), 1000), 50);
-        assert_eq!(admitted(&mut door, now, somebody(1), 1000), 50);
-        // While some are still to come back, nobody else takes the place that time gives.
-        now += Duration::from_millis(100);
-        assert_eq!(admitted(&mut door, now, crowd(), 1000), 0);
-        assert_eq!(admitted(&mut door, now, somebody(1), 1000), 10);
-        // All are back: the address has no privilege any more.
-        now += Duration::from_millis(500);
-        assert_eq!(admitted(&mut door, now, somebody(1), 1000), 0);
-    }
-
-    #[test]
-    fn an_expired_session_opens_no_door() {
-        let (now, mut door) = (crate::clock::now(), door());
-        door.expect(now, somebody(1).address, now);
-        admitted(&mut door, now, crowd(), 1000);
-        assert_eq!(admitted(&mut door, now, somebody(1), 9), 0);
-    }
-
-    #[test]
-    fn one_address_has_a_tenth_and_leaves_the_rest_to_others() {
-        let (now, mut door) = (crate::clock::now(), door());
-        for n in 0..5 {
-            assert_eq!(admitted(&mut door, now, somebody(n), 1000), 10);
-        }
-        assert_eq!(admitted(&mut door, now, somebody(5), 1000), 0);
-    }
-
-    #[test]
-    fn those_turned_away_are_spread_over_the_time_that_they_take() {
-        let (now, mut door) = (crate::clock::now(), door());
-        admitted(&mut door, now, crowd(), 50);
-        let refused = |door: &mut Inner, random| door.admit(now, crowd(), random).unwrap_err().0;
-        assert_eq!(refused(&mut door, u64::MAX), 1);
-        let longest = (0..1000).map(|random| refused(&mut door, random)).max();
-        assert!(longest >= Some(10), "{longest:?}");
-        let longest = (0..100_000).map(|random| refused(&mut door, random)).max();
-        assert_eq!(longest, Some(RETRY_AFTER_MAX));
-    }
-
-    #[test]
-    fn logins_stand_in_line_and_a_line_too_long_is_refused() {
-        let (now, mut door) = (crate::clock::now(), door());
-        let mut turn = |n: u32| door.login_turn(now, &format!("{n}@b"));
-        for n in 0..100 {
-            assert_eq!(turn(n), Ok(Duration::ZERO));
-        }
-        for n in 1..=1000 {
-            assert_eq!(turn(100 + n), Ok(Duration::from_millis(10) * n));
-        }
-        assert_eq!(turn(2000), Err(TooManyLogins));
-        let later = now + Duration::from_secs(20);
-        assert_eq!(door.login_turn(later, "a@b"), Ok(Duration::ZERO));
-    }
-
-    #[test]
-    fn one_account_that_logs_in_again_and_again_holds_up_itself_alone() {
-        let (now, mut door) = (crate::clock::now(), door());
-        while door.login_turn(now, "a@b").is_ok() {}
-        let other = door.login_turn(now, "c@d");
-        assert!(
-            other.is_ok_and(|wait| wait < Duration::from_secs(2)),
-            "{other:?}"
-        );
-    }
-
-    #[test]
-    fn without_bounds_nobody_waits() {
-        let door = Door::new(DoorOptions::UNLIMITED);
-        let (now, mut door) = (crate::clock::now(), door.0.into_inner().unwrap());
-        assert_eq!(admitted(&mut door, now, somebody(1), 1000), 1000);
-        for _ in 0..1000 {
-            assert_eq!(door.login_turn(now, "a@b"), Ok(Duration::ZERO));
-        }
-    }
-}
+mod tests;

@@ -181,7 +181,7 @@ impl Session {
 
 /// Whether it is worth keeping past the process: a client could come back for it.
 pub(super) fn is_resumable(saved: &SavedSession) -> bool {
-    !saved.ended && saved.sm.is_some_and(|sm| sm.resume_seconds.is_some())
+    saved.resume_seconds().is_some()
 }
 
 fn saved_sm(sm: &Sm) -> SavedSm {

@@ -4,6 +4,7 @@ use super::session::{EndReason, Ending, Session};
 use super::{Budget, Sessions};
 use crate::budget::Level;
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// What was done about too much that is held.
@@ -21,9 +22,11 @@ impl Sessions {
         &self.budget
     }
 
-    /// If the budget is used up, ends those that hold most, until the others hold less: first
-    /// those that hibernate, then those whose clients do not read. Call it about once a second and
-    /// when [`Budget::reached`]. Cost: O(sessions) if it is used up, else nothing.
+    /// If the budget is used up, ends sessions of those accounts that hold most, and of these the
+    /// largest first, until the others hold less. Whether a session hibernates breaks ties only:
+    /// else a client that does not read would cost others their sessions before its own. Call it
+    /// about once a second and when [`Budget::reached`]. Cost: O(n log n) for n sessions if it is
+    /// used up, else nothing.
     pub fn relieve(&self) -> Relief {
         let mut relief = Relief::default();
         if self.budget.level() != Level::Full {
@@ -32,7 +35,11 @@ impl Sessions {
         let mut staying = self.holders();
         let all: usize = staying.iter().map(|(held, _)| held).sum();
         let mut excess = all.saturating_sub(self.budget.relief());
-        staying.sort_by_cached_key(|(held, session)| (session.is_attached(), Reverse(*held)));
+        let by_account = held_by_account(&staying);
+        staying.sort_by_cached_key(|(held, session)| {
+            let of_account = by_account.get(session.account().as_str());
+            (Reverse(of_account), Reverse(*held), session.is_attached())
+        });
         for (held, session) in staying {
             if excess == 0 {
                 break;
@@ -55,4 +62,14 @@ impl Sessions {
             .filter(|(held, session)| *held > 0 && !session.goes_for_memory())
             .collect()
     }
+}
+
+/// What each account holds in all these sessions.
+fn held_by_account(holders: &[(usize, Arc<Session>)]) -> HashMap<Box<str>, usize> {
+    let mut by_account = HashMap::new();
+    for (held, session) in holders {
+        let account = session.account().as_str().into();
+        *by_account.entry(account).or_default() += held;
+    }
+    by_account
 }

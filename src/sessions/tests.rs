@@ -350,8 +350,21 @@ fn nobody_ends_while_all_hold_less_than_they_may() {
     assert_eq!(relief.told, 0);
 }
 
+/// The session at `address` holds so many bytes of text.
+fn hold(sessions: &Sessions, address: &str, bytes: usize) -> Arc<Session> {
+    let session = bind(sessions, address);
+    session.deliver(stanza(&"x".repeat(bytes)));
+    session
+}
+
+/// Those that ended because all held too much, in this order.
+fn ended(relief: &Relief) -> Vec<SessionId> {
+    let endings = relief.endings.iter();
+    endings.map(|ending| ending.session.id()).collect()
+}
+
 #[test]
-fn at_the_budget_hibernating_sessions_end_first_and_the_fattest_of_them_before_others() {
+fn at_the_budget_a_client_that_does_not_read_ends_before_small_hibernating_sessions_of_others() {
     let sessions = sessions();
     sessions.budget().set_limit(100_000);
     let all = holding(&sessions, &[60_000, 5_000, 25_000, 10_000]);
@@ -359,28 +372,54 @@ fn at_the_budget_hibernating_sessions_end_first_and_the_fattest_of_them_before_o
         sessions.hibernate(session, sm(), Instant::now());
     }
     let relief = sessions.relieve();
-    let ended = relief.endings.iter().map(|ending| ending.session.id());
-    assert_eq!(ended.collect::<Vec<_>>(), [all[2].id()]);
+    assert_eq!((relief.endings.len(), relief.told), (0, 1));
+    assert!(all[0].goes_for_memory());
+    assert!(all[1..].iter().all(|session| session.is_hibernating()));
+}
+
+#[test]
+fn at_the_budget_the_account_goes_first_that_holds_most_in_all_its_sessions() {
+    let sessions = sessions();
+    sessions.budget().set_limit(100_000);
+    let one = hold(&sessions, "a@example.org/one", 40_000);
+    let two = hold(&sessions, "a@example.org/two", 20_000);
+    let other = hold(&sessions, "b@example.org/x", 45_000);
+    for session in [&two, &other, &one] {
+        sessions.hibernate(session, sm(), Instant::now());
+    }
+    let relief = sessions.relieve();
+    assert_eq!(ended(&relief), [one.id()]);
     assert_eq!(relief.endings[0].reason, EndReason::Memory);
-    assert_eq!(relief.told, 0);
     // What it held counts until it is somewhere else.
     assert!(sessions.budget().held() >= 100_000);
     drop(relief);
     assert!(sessions.budget().held() < 80_000);
+    sessions.budget().set_limit(60_000);
+    assert_eq!(ended(&sessions.relieve()), [other.id()], "now it is b");
 }
 
 #[test]
-fn a_client_that_does_not_read_is_told_once_to_end_where_no_hibernating_session_is_left() {
+fn of_those_that_hold_the_same_a_hibernating_one_goes_first() {
+    let sessions = sessions();
+    sessions.budget().set_limit(100_000);
+    let all = holding(&sessions, &[40_000, 40_000, 40_000]);
+    sessions.hibernate(&all[1], sm(), Instant::now());
+    let relief = sessions.relieve();
+    assert_eq!(ended(&relief), [all[1].id()]);
+    assert_eq!(relief.told, 0);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_told_once_to_end() {
     let sessions = sessions();
     sessions.budget().set_limit(100_000);
     let all = holding(&sessions, &[60_000, 40_000]);
     sessions.hibernate(&all[1], sm(), Instant::now());
     all[0].deliver(stanza(&"x".repeat(50_000)));
-    let relief = sessions.relieve();
-    assert_eq!((relief.endings.len(), relief.told), (1, 1));
-    drop(relief);
-    let again = sessions.relieve();
-    assert_eq!((again.endings.len(), again.told), (0, 0));
+    for told in [1, 0] {
+        let relief = sessions.relieve();
+        assert_eq!((relief.endings.len(), relief.told), (0, told));
+    }
     let mut context = Context::from_waker(Waker::noop());
     assert!(matches!(
         all[0].poll_mail(&mut context, false),

@@ -48,9 +48,11 @@ section! {
         /// WebSocket or into an answer of BOSH. A stanza for several sessions counts for each. It
         /// does not count what a session takes by itself, stanzas that come in, the buffers of
         /// the operating system, or the database. From three quarters on whoever sends to a client
-        /// with unread mail is read more slowly. At the bound everybody is, and the sessions that
-        /// hold most end, hibernating ones first, with the reason `memory`, until seven eighths are
-        /// left; what they hold goes where RFC 6121 sends it, such as to the offline storage.
+        /// with unread mail is read more slowly. At the bound everybody is, and sessions end with
+        /// the reason `memory` until seven eighths are left: those of the account that holds most
+        /// in all its sessions, the largest of them first, then those of the next one. Of two that
+        /// hold the same a hibernating one goes first. What they hold goes where RFC 6121 sends it,
+        /// such as to the offline storage.
         memory: usize = 512 * MIB, size(MIB..=1024 * 1024 * MIB), Live;
 
         /// How long a client may take from its connection to its login. Then its stream ends with
@@ -73,13 +75,14 @@ section! {
 
         /// How many streams may begin each second in the long run: WebSocket upgrades and new BOSH
         /// sessions. 0 does not count them. Further ones get 503 with a `Retry-After` of 1 to 30
-        /// seconds, another one each. One address has a tenth of it; addresses of this machine, and
-        /// those of proxies that name no client, have no share of their own.
+        /// seconds, another one each. One address has a tenth of it, and a quarter while clients
+        /// that were lost from there may come back; addresses of this machine, and those of proxies
+        /// that name no client, have no share of their own.
         new_connections_per_second: u64 = 1000, count(0..=1_000_000, "streams"), Live;
 
         /// How many of them may begin at once, after a quiet time. Half of it is kept for clients
         /// that lost a link and may resume their session: those of the addresses from which they
-        /// were lost.
+        /// were lost. After a restart as many come in through it from anywhere as sessions wait.
         new_connections_burst: u64 = 2000, count(1..=1_000_000, "streams"), Live;
 
         /// How many clients may log in each second in the long run; 0 does not count them. Further

@@ -9,7 +9,7 @@ mod pending;
 mod recorder;
 mod sent;
 
-use super::door::{Door, DoorOptions};
+use super::door::{Door, DoorOptions, Lost};
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
 use crate::budget::Charge;
 use crate::http::departure::Farewell;
@@ -88,6 +88,10 @@ pub struct Driver {
     rooms: Rooms,
     connection: Arc<Connection>,
     session: Option<Arc<Session>>,
+    /// When this stream took over a session that had hibernated.
+    resumed_at: Option<Instant>,
+    /// Another stream wants the session: its client is here already.
+    handed_over: bool,
     exchange: Option<Box<dyn SaslExchange>>,
     pending: Option<Pending>,
     pressed: Option<Pressed>,
@@ -124,6 +128,8 @@ impl Driver {
             rooms,
             connection,
             session: None,
+            resumed_at: None,
+            handed_over: false,
             exchange: None,
             pending: None,
             pressed: None,
@@ -335,7 +341,10 @@ impl Driver {
             return false;
         };
         match command {
-            Command::HandOver => self.stream.hand_over(now),
+            Command::HandOver => {
+                self.handed_over = true;
+                self.stream.hand_over(now);
+            }
             Command::End(reason) => {
                 self.reason.get_or_insert(reason);
                 self.stream.end(now, fault_of(reason));
@@ -385,6 +394,7 @@ impl Driver {
             }
             Answer::Claimed(Claimed { session, sm }) => {
                 self.recorder.on_resumed(&sm);
+                self.resumed_at = Some(now);
                 let reply = Reply::Resumed {
                     jid: session.jid().clone(),
                     previd: session.id().to_string(),
@@ -562,8 +572,14 @@ impl Driver {
         }
         let (sm, reason) = match outcome(finish, self.reason) {
             Outcome::Hibernates(sm) => {
-                let until = now + sm.resume_timeout().unwrap_or_default();
-                self.rooms.door.expect(now, self.connection.address, until);
+                if !self.handed_over {
+                    let lost = Lost {
+                        address: self.connection.address,
+                        resumed_at: self.resumed_at,
+                        until: now + sm.resume_timeout().unwrap_or_default(),
+                    };
+                    self.rooms.door.expect(now, lost);
+                }
                 return hibernate(&self.rooms, &session, sm, now).await;
             }
             Outcome::IsOver(sm, reason) => (sm, reason),

@@ -121,6 +121,14 @@ pub struct SavedSession {
     pub stanzas: Vec<SavedStanza>,
 }
 
+impl SavedSession {
+    /// How long it waits for its client to come back; `None`: it cannot be resumed.
+    pub fn resume_seconds(&self) -> Option<u64> {
+        let sm = self.sm.filter(|_| !self.ended);
+        sm.and_then(|sm| sm.resume_seconds)
+    }
+}
+
 /// Where stream management stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SavedSm {
