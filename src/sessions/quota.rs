@@ -88,6 +88,11 @@ impl Quota {
         self.lock().charge(now, bytes, options);
     }
 
+    /// How long an element of no size would have to wait: what the account owes from before.
+    pub fn debt(&self, now: Instant, options: &QuotaOptions) -> Duration {
+        self.lock().wait(now, 0, options)
+    }
+
     /// Nothing under this lock panics; a poisoned one would still guard a whole value.
     fn lock(&self) -> MutexGuard<'_, Left> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -235,6 +240,20 @@ mod tests {
             assert_eq!(quota.take(now, 1, &options), Ok(()));
         }
         assert!(quotas.of(now, "a@b").take(now, 1, &options).is_err());
+    }
+
+    /// Or a client would send one element more with each stream that it opens.
+    #[test]
+    fn a_new_stream_knows_what_its_account_owes() {
+        let options = options(Excess::Slow);
+        let quotas = Quotas::new(options.clone());
+        let now = Instant::now();
+        let quota = quotas.of(now, "romeo@example.org");
+        assert!(quota.debt(now, &options).is_zero());
+        while quota.take(now, 0, &options).is_ok() {}
+        let debt = quotas.of(now, "romeo@example.org").debt(now, &options);
+        assert!(!debt.is_zero());
+        assert!(quota.debt(now + debt, &options).is_zero());
     }
 
     #[test]

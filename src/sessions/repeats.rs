@@ -31,6 +31,8 @@ struct Message {
     fingerprint: u64,
     /// How many sessions its account had bound when it came.
     binds: u64,
+    /// The same session sent the like before: its ids tell nothing, and it is none of a repeat.
+    is_common: bool,
 }
 
 /// The last messages of one session, oldest first. Takes no memory before the first one.
@@ -38,8 +40,13 @@ struct Message {
 struct Handled(Mutex<VecDeque<Message>>);
 
 impl Handled {
-    fn remember(&self, message: Message, window: usize) {
+    fn remember(&self, mut message: Message, window: usize) {
         let mut messages = lock(&self.0);
+        let is_like = |other: &Message| other.fingerprint == message.fingerprint;
+        if let Some(at) = messages.iter().position(is_like) {
+            messages.remove(at);
+            message.is_common = true;
+        }
         while messages.len() >= window.max(1) {
             messages.pop_front();
         }
@@ -49,9 +56,9 @@ impl Handled {
     /// Forgets one message of this fingerprint that came before the bind of this number.
     fn take(&self, fingerprint: u64, before: u64) -> bool {
         let mut messages = lock(&self.0);
-        let found = messages
-            .iter()
-            .position(|message| message.fingerprint == fingerprint && message.binds < before);
+        let found = messages.iter().position(|message| {
+            message.fingerprint == fingerprint && message.binds < before && !message.is_common
+        });
         found.and_then(|at| messages.remove(at)).is_some()
     }
 
@@ -126,7 +133,11 @@ impl Repeats {
 
     fn message(&self, fingerprint: u64) -> Message {
         let binds = self.account.binds.load(Ordering::Relaxed);
-        Message { fingerprint, binds }
+        Message {
+            fingerprint,
+            binds,
+            is_common: false,
+        }
     }
 }
 
@@ -135,7 +146,8 @@ impl Session {
     /// [`Session::restore_recent`] wants when the session comes back in another process.
     pub fn recent(&self) -> Vec<u64> {
         let messages = lock(&self.repeats.handled.0);
-        messages.iter().map(|message| message.fingerprint).collect()
+        let telling = messages.iter().filter(|message| !message.is_common);
+        telling.map(|message| message.fingerprint).collect()
     }
 
     /// Gives a session that comes back from the store its memory. It counts as lost until it is

@@ -17,6 +17,9 @@ use crate::stream::{Copies, Outbound};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+/// How long a store that failed is left alone before stored messages are handed over again.
+const RETRY_INTERVAL: std::time::Duration = std::time::Duration::from_secs(1);
+
 /// How many stored messages are read at a time.
 const BATCH: usize = 100;
 
@@ -219,9 +222,9 @@ impl Local {
         let mut work = self.unfinished.begin();
         tokio::spawn(async move {
             let account = &draining.0;
-            let mut gate = gate;
+            let (mut gate, mut handed_over) = (gate, Vec::new());
             loop {
-                match local.hand_over_batch(&account.jid).await {
+                match local.hand_over_batch(&account.jid, &mut handed_over).await {
                     Ok(HandOver::GoesOn) => drop(gate),
                     Ok(HandOver::Waits(sessions)) => {
                         drop((gate, work));
@@ -230,8 +233,10 @@ impl Local {
                     }
                     Ok(HandOver::Over) => break,
                     Err(error) => {
-                        tracing::error!(%error, account = %account.jid, "stored messages stay stored");
-                        break;
+                        tracing::error!(%error, account = %account.jid, "stored messages wait for the store");
+                        drop((gate, work));
+                        tokio::time::sleep(RETRY_INTERVAL).await;
+                        work = local.unfinished.begin();
                     }
                 }
                 gate = account.gate.clone().lock_owned().await;
@@ -242,8 +247,13 @@ impl Local {
     }
 
     /// As much as [`BATCH`] and the mailboxes allow, to everybody who has room. The caller holds
-    /// the gate.
-    async fn hand_over_batch(&self, owner: &BareJid) -> Result<HandOver, StoreError> {
+    /// the gate. `handed_over`: what stands in mailboxes and the store has not forgotten yet.
+    async fn hand_over_batch(
+        &self,
+        owner: &BareJid,
+        handed_over: &mut Vec<i64>,
+    ) -> Result<HandOver, StoreError> {
+        self.forget_handed_over(owner, handed_over).await?;
         let sessions = self.reachable(owner.as_str());
         if sessions.is_empty() {
             return Ok(HandOver::Over);
@@ -252,15 +262,31 @@ impl Local {
             return Ok(HandOver::Waits(sessions));
         }
         let batch = self.store.offline(owner, BATCH).await?;
-        let handed_over = self.hand_over_fitting(&sessions, &batch, owner);
+        *handed_over = self.hand_over_fitting(&sessions, &batch, owner);
         let all = handed_over.len() == batch.len();
         // Only what stands in a mailbox is forgotten here.
-        self.store.forget_offline(owner, handed_over).await?;
+        self.forget_handed_over(owner, handed_over).await?;
         Ok(match all {
             false => HandOver::Waits(sessions),
             true if batch.len() == BATCH => HandOver::GoesOn,
             true => HandOver::Over,
         })
+    }
+
+    /// A store that refuses is asked again before anything else is read from it: what stands in a
+    /// mailbox must not be handed over a second time.
+    async fn forget_handed_over(
+        &self,
+        owner: &BareJid,
+        handed_over: &mut Vec<i64>,
+    ) -> Result<(), StoreError> {
+        if !handed_over.is_empty() {
+            self.store
+                .forget_offline(owner, handed_over.clone())
+                .await?;
+            handed_over.clear();
+        }
+        Ok(())
     }
 
     /// As many as there is room for. Returns their ids.

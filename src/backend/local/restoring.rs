@@ -50,16 +50,13 @@ impl Local {
             return;
         }
         let gate = state.account.gate.clone().lock_owned().await;
-        match self.store.offline(session.account(), 1).await {
-            Ok(stored) if stored.is_empty() => {}
-            Ok(_) => {
-                if let Some(draining) = state.account.begin_draining() {
-                    self.drain(draining, gate);
-                }
-            }
-            Err(error) => {
-                tracing::error!(%error, jid = %session.jid(), "stored messages stay stored");
-            }
+        let stored = self.store.offline(session.account(), 1).await;
+        // After a failure the hand-over tries again.
+        if stored.is_ok_and(|stored| stored.is_empty()) {
+            return;
+        }
+        if let Some(draining) = state.account.begin_draining() {
+            self.drain(draining, gate);
         }
     }
 

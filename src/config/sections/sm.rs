@@ -57,8 +57,10 @@ section! {
         /// after the session was lost is not delivered twice: with stream management or without it,
         /// over WebSocket and BOSH. A repeat has the addressee, type, id (or origin-id) and content
         /// of the first copy and comes from a session of the same account that was bound after
-        /// that; it counts as handled. Sessions that ended are remembered for an hour. 0 delivers
-        /// all copies.
+        /// that; it counts as handled. What one session sent twice in the same words under the same
+        /// id tells nothing and is always delivered. Sessions that ended are remembered for an hour
+        /// and not past the end of the process; those that outlive a clean stop are remembered by
+        /// the next one. 0 delivers all copies.
         repeat_window: usize = 128, count(0..=1_000, "messages"), Live;
 
         /// What sessions outlive. "memory": a lost link. "restart": also a clean stop of the server,

@@ -42,9 +42,16 @@ impl Pace {
         }
     }
 
-    /// The stream carries a session from now on.
+    /// The stream carries a session from now on, and is not read before its account has paid for
+    /// what came over other streams.
     pub(super) fn on_session(&mut self, now: Instant, session: &Session) {
-        self.quota = Some(self.quotas.of(now, session.account().as_str()));
+        let quota = self.quotas.of(now, session.account().as_str());
+        let options = self.quotas.options();
+        let debt = quota.debt(now, &options);
+        if options.excess == Excess::Slow && !debt.is_zero() {
+            self.slowed_until = Some(now + debt);
+        }
+        self.quota = Some(quota);
     }
 
     /// Counts a frame that is about to be read.
