@@ -10,6 +10,7 @@ use crate::store::journal::{Journal, Record, SavedSession};
 use crate::stream::Sm;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,8 @@ pub struct Sessions {
     tombstones: Mutex<Tombstones>,
     journal: Option<Arc<Journal>>,
     pub(super) ended_messages: Mutex<EndedMessages>,
+    /// The highest number that copies of the last process had.
+    last_copies: AtomicU64,
 }
 
 /// What came of asking for a resource.
@@ -104,6 +107,7 @@ impl Sessions {
             expiries: Mutex::default(),
             tombstones: Mutex::default(),
             ended_messages: Mutex::default(),
+            last_copies: AtomicU64::new(0),
         }
     }
 
@@ -439,6 +443,8 @@ impl Sessions {
     pub fn restore(&self, saved: SavedSession, reunion: &Reunion, now: Instant) -> Arc<Session> {
         let resumable = recording::is_resumable(&saved);
         let id = SessionId::from_bits(saved.id);
+        self.last_copies
+            .fetch_max(reunion.last_number(), Ordering::Relaxed);
         let journal = self.journal.clone();
         let bounds = attached_bounds(&self.options.load());
         let account = saved.jid.to_bare();
@@ -473,7 +479,8 @@ impl Sessions {
     ///
     /// For a registry that nobody uses any more.
     pub fn to_records(&self) -> Vec<Record> {
-        let mut numbers = 0;
+        // Copies that waited in the last process, too, have kept their number.
+        let mut numbers = self.last_copies.load(Ordering::Relaxed);
         let mut records = Vec::new();
         for session in self.all() {
             if let Carrier::Hibernating { sm, .. } = &*session.carrier() {
