@@ -5,6 +5,7 @@ use super::recording::{self, Reunion};
 use super::repeats::EndedMessages;
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
+use crate::budget::Budget;
 use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
 use crate::store::journal::{Journal, Record, SavedSession};
 use crate::stream::Sm;
@@ -57,6 +58,7 @@ pub struct Sessions {
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
     journal: Option<Arc<Journal>>,
+    pub(super) budget: Arc<Budget>,
     pub(super) ended_messages: Mutex<EndedMessages>,
     /// The highest number that copies of the last process had.
     last_copies: AtomicU64,
@@ -100,6 +102,7 @@ impl Sessions {
     pub fn with_journal(options: SessionsOptions, journal: Option<Arc<Journal>>) -> Self {
         Self {
             journal,
+            budget: Budget::unlimited(),
             options: arc_swap::ArcSwap::from_pointee(options),
             hasher: RandomState::new(),
             by_account: (0..SHARDS).map(|_| Shard::default()).collect(),
@@ -194,6 +197,7 @@ impl Sessions {
             attached_bounds(&options),
             self.journal.clone(),
             repeats,
+            &self.budget,
         ));
         session.record(|id| Record::Bound {
             session: id,
@@ -450,11 +454,17 @@ impl Sessions {
         let account = saved.jid.to_bare();
         let siblings = self.of_account(account.as_str());
         let repeats = self.repeats(&account, siblings.first());
-        let session = Arc::new(Session::new(id, saved.jid, bounds, journal, repeats));
+        let session = Session::new(id, saved.jid, bounds, journal, repeats, &self.budget);
+        let session = Arc::new(session);
         let last = saved.stanzas.last().map_or(0, |stanza| stanza.number);
         session.mailbox().continue_after(last);
         let stanzas = saved.stanzas.into_iter();
-        let stanzas = stanzas.map(|stanza| reunion.outbound(stanza)).collect();
+        let stanzas = stanzas.map(|saved| {
+            let mut stanza = reunion.outbound(saved);
+            stanza.charge = session.charge_for(&stanza.text);
+            stanza
+        });
+        let stanzas = stanzas.collect();
         let mut sm = saved.sm.unwrap_or_default();
         if !resumable {
             sm.resume_seconds = None;

@@ -5,6 +5,7 @@ use super::account::Draining;
 use super::delivery::Deliveries;
 use super::place::Place;
 use crate::backend::Routed;
+use crate::budget::{Ledger, Level, stanza_bytes};
 use crate::sessions::{Delivered, Session};
 use crate::stanza::address::{BareJid, Jid};
 use crate::stanza::{
@@ -123,17 +124,23 @@ impl Local {
         };
         let limit = self.options.load().offline_messages;
         let along = session.receipt();
+        let budget = self.sessions.budget();
+        let charge = Ledger::new(budget).charge(stanza_bytes(stanza.text.len()));
         let kept = match self.store.keep_offline(to, message, limit, along).await {
             Ok(kept) => kept,
             Err(error) => return self.refuse_for_store(session, stanza, &error),
         };
-        if session.journal().is_some() {
-            // It may count as handled when it is on disk, and not before.
+        if session.journal().is_some() || budget.level() != Level::Free {
+            // With a journal it may count as handled when it is on disk, and not before. And where
+            // much is held in memory, nobody fills it faster than the disk empties it.
             return self.on_kept(session, stanza, kept.await);
         }
         let Some(local) = self.arc() else { return };
         let (session, stanza) = (session.clone(), stanza.clone());
-        tokio::spawn(async move { local.on_kept(&session, &stanza, kept.await) });
+        tokio::spawn(async move {
+            local.on_kept(&session, &stanza, kept.await);
+            drop(charge);
+        });
     }
 
     fn on_kept(&self, session: &Arc<Session>, stanza: &Stanza, kept: Result<Kept, StoreError>) {
