@@ -294,6 +294,11 @@ impl Guest {
                 self.town.figures().messages_received += usize::from(is_message);
             }
             "r" => self.acknowledge(link),
+            "error" => {
+                let condition = element.children().next().map(Element::name);
+                let condition = condition.unwrap_or_default().to_owned();
+                *self.town.figures().errors.entry(condition).or_default() += 1;
+            }
             _ => {}
         }
     }
@@ -309,10 +314,10 @@ impl Guest {
             if names.contains(&element.name()) {
                 return Some(element);
             }
+            self.on_element(link, &element);
             if matches!(element.name(), "error" | "close") {
                 return None;
             }
-            self.on_element(link, &element);
         }
     }
 

@@ -41,6 +41,8 @@ pub(super) struct Figures {
     pub messages_received: usize,
     /// How sessions ended, as the server says.
     pub ended: BTreeMap<&'static str, usize>,
+    /// Stream errors that guests heard.
+    pub errors: BTreeMap<String, usize>,
 }
 
 impl Town {
