@@ -33,14 +33,18 @@ fn frames() -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Each frame to a session, and sessions whose counters are about to wrap.
+/// Each frame to a session, and sessions whose counters are about to wrap, of a server that stays
+/// or stops.
 fn of_stream(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let with_frame = frames.iter().enumerate().map(|(i, frame)| {
         let first_h = u8::try_from(i % 8).unwrap_or_default();
         [stream::prologue(first_h), stream::saying(frame)].concat()
     });
     let alone = (0..8).map(stream::prologue);
-    with_frame.chain(alone).collect()
+    let message = stream::saying(b"<message xmlns='jabber:client' to='romeo@example.net'/>");
+    let stops = |n: u8| [stream::stopping(n / 4), stream::stopping(n % 4)].concat();
+    let stopping = (0..8).map(|n| [stream::prologue(n), message.clone(), stops(n)].concat());
+    with_frame.chain(alone).chain(stopping).collect()
 }
 
 /// Each frame inside a body, and sessions near the end of their numbers.

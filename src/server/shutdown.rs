@@ -6,6 +6,11 @@ use crate::store::{Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long sessions may wait for the store when all clients are gone.
+const LET_GO_TIMEOUT: Duration = Duration::from_secs(120);
+
+const LET_GO_INTERVAL: Duration = Duration::from_millis(20);
+
 /// How many clients are let go of in a second: as many as wanted, or as it takes to let all go in
 /// half of the time there is.
 pub(super) fn pace(wanted: u32, clients: usize, grace: Duration) -> u32 {
@@ -20,6 +25,30 @@ pub(super) fn pace(wanted: u32, clients: usize, grace: Duration) -> u32 {
 /// lost: to another resource or to offline storage. Waits for the store alone, never for a client.
 pub(super) async fn end_hibernating(rooms: &Rooms) {
     Endings::of_hibernating(rooms).all_done().await;
+}
+
+/// Waits until no stream carries a session: the grace is for clients, and a session whose stream
+/// still waits for the store is not one of them.
+pub(super) async fn all_let_go(rooms: &Rooms) {
+    let attached = || {
+        let sessions = rooms.sessions.all();
+        sessions
+            .iter()
+            .filter(|session| session.is_attached())
+            .count()
+    };
+    let deadline = tokio::time::Instant::now() + LET_GO_TIMEOUT;
+    while attached() > 0 {
+        if tokio::time::Instant::now() >= deadline {
+            let sessions = attached();
+            tracing::error!(
+                sessions,
+                "the store does not answer: sessions are lost that wait for it"
+            );
+            return;
+        }
+        tokio::time::sleep(LET_GO_INTERVAL).await;
+    }
 }
 
 /// Hands the sessions that hibernate to the store. A journal has them there already.

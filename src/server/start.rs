@@ -269,6 +269,7 @@ impl Server {
             // Those whose link was lost meanwhile.
             shutdown::end_hibernating(&self.rooms).await;
         }
+        shutdown::all_let_go(&self.rooms).await;
         self.local.finished().await;
         if farewell == Farewell::UntilLater
             && let Err(error) = shutdown::save_sessions(&self.rooms, &self.store).await

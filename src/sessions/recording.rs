@@ -209,7 +209,10 @@ pub(crate) fn saved(stanza: &Outbound, number: impl FnOnce() -> u64) -> SavedSta
 
 /// The copies of messages, put together again from all stanzas that outlived the process.
 #[derive(Debug, Default)]
-pub struct Reunion(HashMap<u64, Copies>);
+pub struct Reunion {
+    copies: HashMap<u64, Copies>,
+    last_number: u64,
+}
 
 impl Reunion {
     /// `stanzas`: all there are.
@@ -224,17 +227,21 @@ impl Reunion {
             *pending += 1;
             *arrived |= copies.arrived;
         }
+        let last_number = found.keys().copied().max().unwrap_or(0);
         let together = found
             .into_iter()
             .map(|(number, (pending, arrived, original))| {
                 (number, Copies::restored(original, pending, arrived, number))
             });
-        Self(together.collect())
+        Self {
+            copies: together.collect(),
+            last_number,
+        }
     }
 
     /// The highest number that copies have.
     pub(super) fn last_number(&self) -> u64 {
-        self.0.keys().copied().max().unwrap_or(0)
+        self.last_number
     }
 
     /// A stanza as it was.
@@ -244,7 +251,7 @@ impl Reunion {
         let mut outbound = Outbound::new(saved.text, kind, saved.at);
         outbound.number = saved.number;
         if let Some(copies) = saved.copies
-            && let Some(together) = self.0.get(&copies.number)
+            && let Some(together) = self.copies.get(&copies.number)
         {
             outbound.copies = together.clone();
         }

@@ -259,6 +259,11 @@ impl Sessions {
     fn take(&self, session: &Session) -> Take {
         let mut carrier = session.carrier();
         match std::mem::replace(&mut *carrier, Carrier::Attached) {
+            // Of the last process, and about to end: nobody was told that it can be resumed.
+            former @ Carrier::Hibernating { .. } if !former.is_resumable() => {
+                *carrier = former;
+                Take::Over
+            }
             Carrier::Hibernating { sm, until, .. } => {
                 lock(&self.expiries).remove(&(until, session.id()));
                 session.withdraw_messages();

@@ -100,6 +100,13 @@ pub(super) enum Carrier {
     Ended,
 }
 
+impl Carrier {
+    /// Whether a client may come back for it.
+    pub(super) fn is_resumable(&self) -> bool {
+        matches!(self, Self::Hibernating { sm, .. } if sm.resume_timeout().is_some())
+    }
+}
+
 /// What a client owns once bound. Shared by its stream, the registry and the backend.
 pub struct Session {
     id: SessionId,

@@ -328,58 +328,6 @@ fn a_session_that_was_resumed_is_not_ended_for_having_hibernated() {
     );
 }
 
-/// A message that waits over two stops has the number of the first one; what comes between them
-/// must get another.
-#[test]
-fn copies_of_different_messages_are_told_apart_over_two_stops() {
-    let text = "<message xmlns='jabber:client' id='first'/>";
-    let waiting = SavedStanza {
-        number: 1,
-        text: text.into(),
-        copies: Some(SavedCopies {
-            number: 1,
-            original: None,
-            arrived: false,
-        }),
-        ..SavedStanza::default()
-    };
-    let saved = SavedSession {
-        id: 7,
-        jid: jid("juliet@example.org/a"),
-        sm: Some(SavedSm {
-            resume_seconds: Some(600),
-            ..SavedSm::default()
-        }),
-        ended: false,
-        state: SavedState::default(),
-        recent: Vec::new(),
-        stanzas: vec![waiting],
-    };
-    let sessions = sessions();
-    let reunion = Reunion::of(&saved.stanzas);
-    let restored = sessions.restore(saved, &reunion, Instant::now());
-    let second = stanza("<message xmlns='jabber:client' id='second'/>");
-    let copies = Copies::of(&second.text, 2);
-    for session in [restored, bind(&sessions, "juliet@example.org/b")] {
-        let mut copy = second.clone();
-        copy.copies = copies.clone();
-        session.deliver(copy);
-        if !session.is_hibernating() {
-            sessions.hibernate(&session, sm(), Instant::now());
-        }
-    }
-    let mut numbers = Vec::new();
-    for record in sessions.to_records() {
-        if let Record::Queued { stanza, .. } = record {
-            let number = stanza.copies.map(|copies| copies.number);
-            numbers.push((stanza.text.contains("second"), number));
-        }
-    }
-    numbers.sort();
-    let (first, second) = ((false, Some(1)), (true, Some(2)));
-    assert_eq!(numbers, [first, second, second]);
-}
-
 /// Sessions of accounts `a`, `b` and so on that hold so many bytes of text each.
 fn holding(sessions: &Sessions, bytes: &[usize]) -> Vec<Arc<Session>> {
     let names = ["a", "b", "c", "d"];
@@ -463,4 +411,56 @@ fn a_session_that_is_brought_back_is_charged_with_what_it_holds() {
     let ending = sessions.end(&session, EndReason::Expired);
     assert_eq!(ending.map(|ending| texts(&ending)), Some(vec![text]));
     assert_eq!(sessions.budget().held(), 0);
+}
+
+/// A message that waits over two stops has the number of the first one; what comes between them
+/// must get another.
+#[test]
+fn copies_of_different_messages_are_told_apart_over_two_stops() {
+    let text = "<message xmlns='jabber:client' id='first'/>";
+    let waiting = SavedStanza {
+        number: 1,
+        text: text.into(),
+        copies: Some(SavedCopies {
+            number: 1,
+            original: None,
+            arrived: false,
+        }),
+        ..SavedStanza::default()
+    };
+    let saved = SavedSession {
+        id: 7,
+        jid: jid("juliet@example.org/a"),
+        sm: Some(SavedSm {
+            resume_seconds: Some(600),
+            ..SavedSm::default()
+        }),
+        ended: false,
+        state: SavedState::default(),
+        recent: Vec::new(),
+        stanzas: vec![waiting],
+    };
+    let sessions = sessions();
+    let reunion = Reunion::of(&saved.stanzas);
+    let restored = sessions.restore(saved, &reunion, Instant::now());
+    let second = stanza("<message xmlns='jabber:client' id='second'/>");
+    let copies = Copies::of(&second.text, 2);
+    for session in [restored, bind(&sessions, "juliet@example.org/b")] {
+        let mut copy = second.clone();
+        copy.copies = copies.clone();
+        session.deliver(copy);
+        if !session.is_hibernating() {
+            sessions.hibernate(&session, sm(), Instant::now());
+        }
+    }
+    let mut numbers = Vec::new();
+    for record in sessions.to_records() {
+        if let Record::Queued { stanza, .. } = record {
+            let number = stanza.copies.map(|copies| copies.number);
+            numbers.push((stanza.text.contains("second"), number));
+        }
+    }
+    numbers.sort();
+    let (first, second) = ((false, Some(1)), (true, Some(2)));
+    assert_eq!(numbers, [first, second, second]);
 }

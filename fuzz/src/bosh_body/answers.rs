@@ -96,7 +96,8 @@ impl Answers {
         }
     }
 
-    /// The client says up to which `rid` it has every answer.
+    /// The client says up to which `rid` it has every answer. What it once had it does not lose,
+    /// even if a connection that brought it is reported broken afterwards.
     pub fn acknowledge(&mut self, first_rid: u64) -> u64 {
         let has = |rid: &u64| {
             self.by_rid
@@ -104,7 +105,7 @@ impl Answers {
                 .is_some_and(|it| !it.taken_by.is_empty())
         };
         let known = (first_rid..).take_while(has).last();
-        self.acknowledged = known.unwrap_or(first_rid);
+        self.acknowledged = known.unwrap_or(first_rid).max(self.acknowledged);
         self.acknowledged
     }
 

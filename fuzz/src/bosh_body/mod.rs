@@ -7,7 +7,8 @@
 //! break; its `rid` may begin near the end of the numbers. What must hold: every request gets one
 //! answer, unless its link broke; payload reaches the stream once and in the order of the `rid`s;
 //! the answers to one `rid` are the same to the byte; the client, who reads the answers in order,
-//! gets every frame once and in order; no frame vanishes.
+//! gets every frame once and in order; no frame vanishes. A frame has not vanished that the client
+//! had acknowledged (XEP-0124 §9.2) before the connection that brought it was reported broken.
 
 mod answers;
 mod reading;

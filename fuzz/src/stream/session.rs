@@ -30,6 +30,8 @@ pub struct Managed {
     acked: usize,
     /// Stanzas of the client since `<enabled/>`.
     pub taken: u32,
+    /// What of it the client was told last: an `h`.
+    pub told: u32,
     /// The backend has the last one in hand.
     pub routing: bool,
     /// An `<r/>` is out that was not answered.
@@ -64,6 +66,7 @@ impl Session {
             base,
             acked: base,
             taken: 0,
+            told: first_h,
             routing: false,
             asked: false,
             resumable,
@@ -158,6 +161,16 @@ impl Managed {
     pub fn handled(&self) -> u32 {
         let in_hand = u32::from(self.routing);
         self.first_h.wrapping_add(self.taken).wrapping_sub(in_hand)
+    }
+
+    /// The backend is gone, with the stanza that it had: the client sends it again.
+    pub fn forget_what_is_in_hand(&mut self) {
+        self.taken -= u32::from(std::mem::take(&mut self.routing));
+    }
+
+    /// The client sends again what it was not told of.
+    pub fn forget_untold(&mut self) {
+        self.taken = self.told.wrapping_sub(self.first_h);
     }
 }
 

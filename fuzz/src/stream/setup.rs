@@ -21,6 +21,8 @@ pub fn options(input: &mut Input<'_>) -> StreamOptions {
         max_stanza_bytes: 4096,
         max_stanza_bytes_before_auth: 1024,
         xml: Limits::default(),
+        ws_idle_timeout: Duration::from_secs(90),
+        bosh_inactivity: Duration::from_secs(60),
         login_timeout: Duration::from_secs(30),
         failures_per_stream: 3,
         registration: input.once_in(2),

@@ -12,7 +12,13 @@ use super::world::World;
 use crate::input::{Input, counted};
 
 const RAW_FRAME: u8 = 5;
+const REPLY: u8 = 10;
+const INTERFERE: u8 = 14;
 const BEGIN: u8 = 15;
+/// Steps that came later have the bytes from here on, so that older files mean what they meant.
+const LATER: u8 = 240;
+const LEAVE: u8 = 0;
+const KILL: u8 = 1;
 
 /// Takes one step.
 pub fn step(world: &mut World, input: &mut Input<'_>) {
@@ -31,11 +37,11 @@ pub fn step(world: &mut World, input: &mut Input<'_>) {
         6 | 7 => deliver(world, input),
         8 => read(world, input.below(8)),
         9 => acknowledge(world),
-        10 => world.reply(input),
+        REPLY => world.reply(input),
         11 => wait(world, input),
         12 => come_back(world, input),
         13 => pause(world),
-        14 => interfere(world, input),
+        INTERFERE => interfere(world, input),
         BEGIN => {
             if world.session.is_none() {
                 world.begin();
@@ -63,6 +69,20 @@ pub fn prologue(first_h: u8) -> Vec<u8> {
 /// Says one frame as it is.
 pub fn saying(frame: &[u8]) -> Vec<u8> {
     [&[RAW_FRAME], &*counted(frame)].concat()
+}
+
+/// The backend takes a stanza, two are there for the client, the server stops in one of its ways,
+/// and the client comes again.
+pub fn stopping(how: u8) -> Vec<u8> {
+    // The second byte is the yes, if there is something to answer.
+    let before = [REPLY, REPLY, 6, 1, 1, 2, INTERFERE, LATER + how];
+    // It resumes, and the backend says yes.
+    let after: &[u8] = match how % 4 {
+        LEAVE => &[],
+        KILL => &[0, 2, 0],
+        _ => &[2, 0],
+    };
+    [&before[..], after].concat()
 }
 
 fn frame(world: &World, input: &mut Input<'_>) -> String {
@@ -161,6 +181,11 @@ fn wait(world: &mut World, input: &mut Input<'_>) {
 /// The link breaks, and the client comes back on another one.
 fn come_back(world: &mut World, input: &mut Input<'_>) {
     world.lose();
+    begin_anew(world, input);
+}
+
+/// What a client does on a new link.
+fn begin_anew(world: &mut World, input: &mut Input<'_>) {
     match input.below(4) {
         0 => {}
         1 => world.log_in(),
@@ -183,7 +208,11 @@ fn pause(world: &mut World) {
 /// Something that comes neither from the client nor from the time.
 fn interfere(world: &mut World, input: &mut Input<'_>) {
     let limit_bytes = world.stream.max_frame_bytes();
-    match input.below(7) {
+    let which = input.byte();
+    if which >= LATER {
+        return stop(world, which, input);
+    }
+    match which % 7 {
         0 => world.stream.hand_over(world.now),
         1 => world.stream.end(world.now, StreamFault::Shutdown),
         2 => world.stream.on_fault(world.now, StreamFault::Binary),
@@ -199,4 +228,14 @@ fn interfere(world: &mut World, input: &mut Input<'_>) {
         _ => {}
     }
     world.settle();
+}
+
+/// The server stops, or it dies, and the next one is there at once.
+fn stop(world: &mut World, which: u8, input: &mut Input<'_>) {
+    match which % 4 {
+        LEAVE => return world.leave(),
+        KILL => world.kill(input),
+        _ => world.restart(),
+    }
+    begin_anew(world, input);
 }

@@ -52,6 +52,8 @@ pub struct Link {
     is_open: bool,
     has_error: bool,
     is_closed: bool,
+    /// It ended without a close.
+    pub has_left: bool,
     /// The stanza that comes is none of the session's.
     negotiating: bool,
     /// `<a/>` since the client spoke last.
@@ -192,6 +194,7 @@ impl World {
                 let mut scanner = Scanner::default();
                 scanner.scan(&text).expect("an error is XML");
             }
+            Transmit::Leave => (self.link.has_left, self.link.is_closed) = (true, true),
             Transmit::Redirect(_) | Transmit::Close(_) => self.link.is_closed = true,
         }
     }
@@ -208,8 +211,9 @@ impl World {
         };
         match (&*frame.namespace(), frame.name()) {
             (SM_NS, "a" | "resumed") => {
-                let managed = session.managed.as_ref().expect("an ack of nothing");
+                let managed = session.managed.as_mut().expect("an ack of nothing");
                 assert_eq!(h, Some(managed.handled()), "{text}");
+                managed.told = managed.handled();
                 self.link.acks += 1;
                 self.link.resumed |= frame.name() == "resumed";
             }

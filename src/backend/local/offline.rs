@@ -137,9 +137,10 @@ impl Local {
         }
         let Some(local) = self.arc() else { return };
         let (session, stanza) = (session.clone(), stanza.clone());
+        let work = self.unfinished.begin();
         tokio::spawn(async move {
             local.on_kept(&session, &stanza, kept.await);
-            drop(charge);
+            drop((charge, work));
         });
     }
 
@@ -211,20 +212,21 @@ impl Local {
     }
 
     /// Hands over what is stored for an account, with a stamp of when it was sent, in the order of
-    /// that, in a task of its own. It ends when nothing is stored or nobody is there to get it.
+    /// that, in a task of its own. It ends when nothing is stored or nobody is there to get it. A
+    /// stop does not wait for it while it waits for room: what is stored stays stored.
     pub(super) fn drain(&self, draining: Draining, gate: Gate) {
         let Some(local) = self.arc() else { return };
-        let work = self.unfinished.begin();
+        let mut work = self.unfinished.begin();
         tokio::spawn(async move {
-            let _work = work;
             let account = &draining.0;
             let mut gate = gate;
             loop {
                 match local.hand_over_batch(&account.jid).await {
                     Ok(HandOver::GoesOn) => drop(gate),
                     Ok(HandOver::Waits(sessions)) => {
-                        drop(gate);
+                        drop((gate, work));
                         account.room(&sessions).await;
+                        work = local.unfinished.begin();
                     }
                     Ok(HandOver::Over) => break,
                     Err(error) => {
@@ -235,7 +237,7 @@ impl Local {
                 gate = account.gate.clone().lock_owned().await;
             }
             drop(draining);
-            drop(gate);
+            drop((gate, work));
         });
     }
 

@@ -140,9 +140,7 @@ impl Driver {
     /// Whether a frame may be fed: otherwise leave it where it is, and its sender is slowed.
     pub fn wants_frame(&self) -> bool {
         let is_free = self.pending.is_none() && self.pressed.is_none() && !self.pace.is_slowed();
-        is_free
-            && self.stream.wants_frame()
-            && !self.journal().is_some_and(|journal| journal.is_behind())
+        is_free && self.stream.wants_frame() && self.held.has_room() && !self.held.is_behind()
     }
 
     /// The longest frame that is accepted now, in bytes.
@@ -286,7 +284,9 @@ impl Driver {
         let Some(journal) = self.journal().cloned() else {
             return;
         };
-        self.held.hold(&journal, &mut self.stream);
+        // Who acknowledges nothing cannot know more than the disk does.
+        let waits = self.recorder.is_managed();
+        self.held.hold(waits.then_some(&journal), &mut self.stream);
         self.held.poll(cx, &journal);
     }
 
@@ -543,14 +543,14 @@ impl Driver {
             self.pending,
             Some(Pending::Sasl(_) | Pending::Turn(..)) | None
         ) {
-            let answer = std::future::poll_fn(|cx| match &mut self.pending {
-                Some(pending) => pending.poll(cx).map(Some),
-                None => Poll::Ready(None),
-            });
-            if let Some(answer) = answer.await {
-                self.pending = None;
-                self.in_unit(|driver| driver.on_answer(now, answer));
-            }
+            // In units, as at any other time: what becomes of the stanza, and that it is handled.
+            std::future::poll_fn(
+                |cx| match self.in_unit(|driver| driver.poll_pending(cx, now)) {
+                    true => Poll::Ready(()),
+                    false => Poll::Pending,
+                },
+            )
+            .await;
         }
         let Some(session) = self.session.take() else {
             return;

@@ -5,6 +5,7 @@ use crate::sessions::Session;
 use crate::store::journal::Journal;
 use crate::stream::{Arrived, Sm, Stream, Transmit};
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 
 /// So many bytes may wait for the disk; the rest stays in the mailbox.
@@ -21,6 +22,11 @@ impl Recorder {
     /// A session that is recorded already is resumed.
     pub(super) fn on_resumed(&mut self, sm: &Sm) {
         self.handled = Some(sm.handled());
+    }
+
+    /// Whether stream management is on, or was until the stream ended.
+    pub(super) fn is_managed(&self) -> bool {
+        self.handled.is_some()
     }
 
     /// Records what changed.
@@ -63,6 +69,8 @@ pub(super) struct Held {
     bytes: usize,
     /// So many records are known to be on disk.
     durable: u64,
+    /// Whether the disk was behind when it was last looked at: a wake-up is on its way then.
+    is_behind: bool,
     /// Who is told, and when so many are.
     awaited: Option<(u64, Waker)>,
 }
@@ -73,11 +81,18 @@ impl Held {
         self.bytes < MAX_HELD_BYTES
     }
 
-    /// Takes what the stream has to say: it may go when all that is recorded by now is on disk.
-    pub(super) fn hold(&mut self, journal: &Journal, stream: &mut Stream) {
+    /// Whether the client should not be read, for the disk is behind.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
+    /// Takes what the stream has to say: it may go when all that is recorded by now in `journal`
+    /// is on disk.
+    pub(super) fn hold(&mut self, journal: Option<&Arc<Journal>>, stream: &mut Stream) {
         let mut position = None;
         while let Some(transmit) = stream.poll_transmit() {
-            let position = *position.get_or_insert_with(|| journal.position());
+            let recorded = || journal.map_or(0, |journal| journal.position());
+            let position = *position.get_or_insert_with(recorded);
             self.bytes += size_bytes(&transmit);
             self.transmits.push_back((position, transmit));
         }
@@ -87,8 +102,10 @@ impl Held {
     /// the client to be read again.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, journal: &Journal) {
         self.durable = journal.durable();
+        self.is_behind = journal.is_behind();
         let first = self.transmits.front().map(|&(position, _)| position);
-        let behind = || journal.is_behind().then(|| journal.position());
+        let first = first.filter(|&position| position > self.durable);
+        let behind = || self.is_behind.then(|| journal.position());
         let Some(position) = first.or_else(behind) else {
             return;
         };
@@ -96,7 +113,7 @@ impl Held {
             .awaited
             .as_ref()
             .is_some_and(|(awaited, waker)| *awaited == position && waker.will_wake(cx.waker()));
-        if position <= self.durable || is_awaited {
+        if is_awaited {
             return;
         }
         if journal.poll_durable(cx, position).is_ready() {

@@ -310,8 +310,13 @@ impl Store for SimStore {
     }
 
     fn forget_offline(&self, account: &BareJid, ids: Vec<i64>) -> Call<()> {
-        let account = account.clone();
-        self.change(move |tables| tables.forget(&account, &ids))
+        let (account, pause) = (account.clone(), self.pause(200));
+        let forgotten = self.change(move |tables| tables.forget(&account, &ids));
+        Box::pin(async move {
+            // As if the queue were full.
+            tokio::time::sleep(pause).await;
+            forgotten.await
+        })
     }
 
     fn sessions(&self) -> Call<SavedSessions> {

@@ -41,6 +41,8 @@ pub struct Journal {
 struct Backlog {
     records: Vec<Record>,
     bytes: usize,
+    /// Of records that the writer has taken and not yet settled.
+    taken_bytes: usize,
     /// How many records were ever appended.
     position: u64,
 }
@@ -171,14 +173,15 @@ impl Journal {
 
     /// Whether so much waits for the disk that nobody should be read.
     pub fn is_behind(&self) -> bool {
-        lock(&self.backlog).bytes > MAX_BACKLOG_BYTES
+        let backlog = lock(&self.backlog);
+        backlog.bytes + backlog.taken_bytes > MAX_BACKLOG_BYTES
     }
 
     /// For the writer: all that waits.
     pub fn take(&self) -> Taken {
         let _no_unit_is_open = self.units.write().unwrap_or_else(PoisonError::into_inner);
         let mut backlog = lock(&self.backlog);
-        backlog.bytes = 0;
+        backlog.taken_bytes += std::mem::take(&mut backlog.bytes);
         Taken {
             records: std::mem::take(&mut backlog.records),
             position: backlog.position,
@@ -200,8 +203,9 @@ impl Journal {
         (self.wake_writer)();
     }
 
-    /// For the writer: so many records are on disk.
+    /// For the writer: all that it has taken is on disk, so many records.
     pub fn settle(&self, position: u64) {
+        lock(&self.backlog).taken_bytes = 0;
         let mut waiting = lock(&self.waiting);
         self.durable.store(position, Ordering::Release);
         let due: Vec<_> = waiting
@@ -327,7 +331,9 @@ mod tests {
             });
         }
         assert!(journal.is_behind());
-        journal.take();
+        let taken = journal.take();
+        assert!(journal.is_behind(), "the disk has not taken it yet");
+        journal.settle(taken.position);
         assert!(!journal.is_behind());
     }
 }

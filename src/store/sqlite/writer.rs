@@ -261,18 +261,29 @@ impl Desk {
     }
 }
 
+/// SQLite undoes a whole transaction when the disk is full or broken; what came after would stand
+/// outside of one, and be told as failed although it is done.
+fn run_jobs(connection: &Connection, jobs: &mut [Box<dyn Job>]) -> Result<(), StoreError> {
+    for job in jobs {
+        job.run(connection);
+        if connection.is_autocommit() {
+            let text = "the transaction was undone by the database";
+            return Err(StoreError::Database(text.to_owned()));
+        }
+    }
+    Ok(())
+}
+
 fn transact(
     connection: &Connection,
     records: &[Record],
     jobs: &mut [Box<dyn Job>],
 ) -> Result<(), StoreError> {
-    connection.execute_batch("BEGIN IMMEDIATE")?;
-    let recorded = sessions::apply(connection, records);
-    if recorded.is_ok() {
-        for job in jobs {
-            job.run(connection);
-        }
+    if !connection.is_autocommit() {
+        connection.execute_batch("ROLLBACK")?; // what an earlier one could not
     }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let recorded = sessions::apply(connection, records).and_then(|()| run_jobs(connection, jobs));
     let committed = recorded.and_then(|()| Ok(connection.execute_batch("COMMIT")?));
     if committed.is_err() && !connection.is_autocommit() {
         connection.execute_batch("ROLLBACK")?;

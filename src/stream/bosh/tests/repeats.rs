@@ -133,6 +133,27 @@ fn rid_whose_answer_is_forgotten_terminates_with_item_not_found() {
     assert!(session.window.is_over());
 }
 
+/// XEP-0124 §9.2: the word of the client is better than that of the connection.
+#[test]
+fn answer_that_is_acknowledged_stays_delivered_when_its_connection_is_lost_afterwards() {
+    let mut session = Session::with(
+        Body {
+            ack: Some(1),
+            ..creation()
+        },
+        &Options::default(),
+    );
+    let broken = session.request(poll(1));
+    session.window.push("<a/>");
+    session.responses();
+    session.request(Body {
+        ack: Some(FIRST_RID + 1),
+        ..poll(2)
+    });
+    session.window.on_request_lost(session.now, broken);
+    assert!(session.window.undelivered().is_empty());
+}
+
 /// XEP-0124 §9.2
 #[test]
 fn acknowledged_answers_are_forgotten() {
