@@ -24,6 +24,8 @@
 pub mod auth;
 pub mod backend;
 mod budget;
+#[cfg(test)]
+mod census;
 pub mod cli;
 mod clock;
 pub mod config;

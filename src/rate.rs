@@ -115,6 +115,12 @@ impl<K: Eq + Hash> Meters<K> {
             self.0.entry(key).or_default().charge(now, rate, amount);
         }
     }
+
+    /// What the soak counts.
+    #[cfg(test)]
+    pub(crate) fn census(&self, what: &'static str) -> crate::census::Count {
+        crate::census::Count::memory(what, self.0.len(), METERS_MAX)
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 #   tests/run.sh clients    the shipped web clients against the release binary
 #   tests/run.sh fuzz       what fuzzers have found, and each fuzz target for a short while
 #   tests/run.sh seeds [N]  N seeds of the simulation, 10000 if not told, for every night
+#   tests/run.sh soak [day] a week of sessions at accelerated time, or one day of it
 #
 # Needs Rust, a C++ compiler, Node.js 20 and, to install Chromium, the rights to use apt. Ends with
 # one line that counts: "N passed, N failed".
@@ -132,12 +133,22 @@ seeds() {
     count_cargo
 }
 
+# What lives and what the process takes is told at noon and at the end of every simulated day.
+soak() {
+    step "soak: a simulated ${1:-week}"
+    STANZAD_SOAK=${1:-week} \
+        cargo test --release --lib simulation::soak -- --nocapture 2>&1 | tee "$log" || true
+    grep -q '^test result:' "$log" || exit 1
+    count_cargo
+}
+
 case "${1:-all}" in
     rust) rust ;;
     clients) clients ;;
     fuzz) fuzz ;;
     seeds) seeds "${2:-}" ;;
+    soak) soak "${2:-}" ;;
     all) rust; clients; fuzz ;;
-    *) echo "usage: tests/run.sh [rust|clients|fuzz|seeds [N]]" >&2; exit 2 ;;
+    *) echo "usage: tests/run.sh [rust|clients|fuzz|seeds [N]|soak [day]]" >&2; exit 2 ;;
 esac
 finish

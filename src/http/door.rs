@@ -227,6 +227,21 @@ impl Door {
         })
     }
 
+    /// What the soak counts.
+    #[cfg(test)]
+    pub(crate) fn census(&self) -> Vec<crate::census::Count> {
+        let inner = self.lock();
+        vec![
+            inner.by_address.census("addresses at the door"),
+            inner.by_account.census("accounts at the door"),
+            crate::census::Count::memory(
+                "addresses expected back",
+                inner.expected.len(),
+                EXPECTED_MAX,
+            ),
+        ]
+    }
+
     /// Nothing under this lock panics; a poisoned one would still guard a whole value.
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

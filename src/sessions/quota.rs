@@ -167,6 +167,16 @@ impl Quotas {
         }
         shard.entry(account.into()).or_default().clone()
     }
+
+    /// What the soak counts.
+    #[cfg(test)]
+    pub(crate) fn census(&self) -> crate::census::Count {
+        let lengths = self.shards.iter().map(|shard| {
+            let shard = shard.lock();
+            shard.unwrap_or_else(PoisonError::into_inner).len()
+        });
+        crate::census::Count::memory("quotas", lengths.sum(), 2 * SHARDS * SPARE)
+    }
 }
 
 #[cfg(test)]

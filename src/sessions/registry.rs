@@ -6,6 +6,8 @@ use super::repeats::EndedMessages;
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
 use crate::budget::Budget;
+#[cfg(test)]
+use crate::census::Count;
 use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
 use crate::store::journal::{Journal, Record, SavedSession};
 use crate::stream::Sm;
@@ -532,6 +534,24 @@ impl Sessions {
                 self.end_if_hibernating(&session, EndReason::Expired, |until| until <= now)
             })
             .collect()
+    }
+
+    /// What the soak counts.
+    #[cfg(test)]
+    pub(crate) fn census(&self) -> Vec<Count> {
+        let accounts = self.by_account.iter().map(|shard| read(shard).len());
+        let mail = self.all().iter().map(|session| session.waiting()).sum();
+        let (ended_accounts, ended) = lock(&self.ended_messages).len();
+        vec![
+            Count::live("sessions", self.len()),
+            Count::live("hibernating", self.hibernating()),
+            Count::live("accounts with sessions", accounts.sum()),
+            Count::live("stanzas in mailboxes", mail),
+            Count::live("bytes held", self.budget.held()),
+            Count::live("ended sessions remembered", ended),
+            Count::live("accounts of these", ended_accounts),
+            lock(&self.tombstones).census(),
+        ]
     }
 
     fn account_shard(&self, account: &str) -> &Shard<Box<str>, Vec<Arc<Session>>> {

@@ -265,6 +265,12 @@ impl EndedMessages {
         }
     }
 
+    /// How many accounts, and how many sessions.
+    #[cfg(test)]
+    pub(super) fn len(&self) -> (usize, usize) {
+        (self.accounts.len(), self.oldest_first.len())
+    }
+
     /// Forgets what was kept long enough.
     pub(super) fn expire(&mut self, now: Instant) {
         let due = |(ended, ..): &(Instant, _, _)| *ended + ENDED_KEPT <= now;

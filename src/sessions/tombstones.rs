@@ -27,6 +27,12 @@ impl Tombstones {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn census(&self) -> crate::census::Count {
+        let count = self.last_h.len().max(self.oldest_first.len());
+        crate::census::Count::memory("tombstones", count, MAX_TOMBSTONES)
+    }
+
     /// Only its own account hears of it.
     pub(super) fn last_h(&self, id: SessionId, account: &BareJid) -> Option<u32> {
         self.last_h

@@ -141,6 +141,18 @@ impl Local {
         self.unfinished.none_left().await;
     }
 
+    /// What the soak counts.
+    #[cfg(test)]
+    pub(crate) fn census(&self) -> Vec<crate::census::Count> {
+        use crate::census::Count;
+        let most = ThrottleLimits::default().counters_max;
+        vec![
+            Count::live("accounts in use", self.accounts.len()),
+            Count::live("unfinished work", self.unfinished.len()),
+            Count::memory("failed logins", lock(&self.throttle).counters(), most),
+        ]
+    }
+
     /// For futures that outlive the call they are made in. `None` only while everything is
     /// dropped, when nobody calls any more.
     fn arc(&self) -> Option<Arc<Self>> {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 impl Local {
     /// Returns when an attempt may begin; it then counts as a failure until it succeeds. Attempts
     /// at one account from one address, and those from one address, begin one after the other.
-    pub(super) async fn hold_back(&self, account: &str, address: IpAddr) {
+    pub(crate) async fn hold_back(&self, account: &str, address: IpAddr) {
         // Of the runtime, so that it agrees with the sleep.
         let since = tokio::time::Instant::now();
         loop {
@@ -25,7 +25,7 @@ impl Local {
     }
 
     /// The password was right.
-    pub(super) fn attempt_succeeded(&self, account: &str, address: IpAddr) {
+    pub(crate) fn attempt_succeeded(&self, account: &str, address: IpAddr) {
         lock(&self.throttle).on_success(account, address);
         self.attempt_settled.notify_waiters();
     }

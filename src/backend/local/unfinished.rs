@@ -21,6 +21,11 @@ impl Unfinished {
         Work(self.0.clone())
     }
 
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        *self.0.borrow()
+    }
+
     /// Waits until there is none.
     pub(super) async fn none_left(&self) {
         // An error would mean that there is no sender, and here is one.

@@ -85,6 +85,23 @@ impl Directory {
         *self.total.borrow()
     }
 
+    /// What the soak counts.
+    #[cfg(test)]
+    pub fn census(&self) -> Vec<crate::census::Count> {
+        use crate::census::Count;
+        let found = self.shards.iter().map(|shard| {
+            let shard = shard.read();
+            shard.unwrap_or_else(PoisonError::into_inner).len()
+        });
+        let strangers = self.strangers();
+        vec![
+            Count::live("BOSH sessions", self.len()),
+            Count::live("BOSH sessions to be found", found.sum()),
+            Count::live("BOSH strangers", strangers.total),
+            Count::live("addresses of these", strangers.by_address.len()),
+        ]
+    }
+
     pub async fn drained(&self) {
         // An error would mean that the sender, which is ours, is gone.
         let _ = self.total.subscribe().wait_for(|total| *total == 0).await;

@@ -97,6 +97,12 @@ impl BoshState {
         self.directory.len()
     }
 
+    /// What the soak counts.
+    #[cfg(test)]
+    pub(crate) fn census(&self) -> Vec<crate::census::Count> {
+        self.directory.census()
+    }
+
     /// Completes when no session is left, and everything of the last one is dealt with: to be
     /// awaited by a server that stops, after it said so.
     pub async fn drained(&self) {

@@ -23,6 +23,7 @@ mod oracle;
 mod process;
 mod rng;
 mod seeds;
+mod soak;
 mod store;
 mod tables;
 mod trace;

@@ -188,6 +188,16 @@ impl Journal {
         }
     }
 
+    /// What the soak counts.
+    #[cfg(test)]
+    pub(crate) fn census(&self) -> [crate::census::Count; 2] {
+        use crate::census::Count;
+        [
+            Count::live("journal records", lock(&self.backlog).records.len()),
+            Count::live("waiting for the disk", lock(&self.waiting).len()),
+        ]
+    }
+
     /// For the writer: rings its own bell, for what it has to do again.
     pub fn wake_writer(&self) {
         (self.wake_writer)();
