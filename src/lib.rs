@@ -23,6 +23,7 @@
 
 pub mod auth;
 pub mod backend;
+mod budget;
 pub mod cli;
 mod clock;
 pub mod config;

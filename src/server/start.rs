@@ -193,6 +193,10 @@ impl Server {
             .set_options(options::sessions(&self.config));
         self.rooms.quotas.set_options(options::quotas(&self.config));
         self.rooms.door.set_options(options::door(&self.config));
+        self.rooms
+            .sessions
+            .budget()
+            .set_limit(self.config.limits.memory);
         let demo = self
             .demo
             .iter()
@@ -381,6 +385,7 @@ async fn rooms(
     demo: &[DemoAccount],
 ) -> Result<(Arc<Local>, Rooms), StartError> {
     let sessions = Sessions::with_journal(options::sessions(config), store.journal());
+    sessions.budget().set_limit(config.limits.memory);
     let sessions = Arc::new(sessions);
     let secret = store.secret().await?;
     let demo: HashSet<_> = demo.iter().map(|account| account.jid.clone()).collect();

@@ -1,11 +1,16 @@
-//! What happens about once a second: sessions that hibernated long enough end.
+//! What happens about once a second: sessions that hibernated long enough end, and, where all hold
+//! too much (`limits.memory`), those that hold most.
 
 use super::endings::Endings;
 use crate::http::driver::Rooms;
 use std::time::Duration;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The budget is not looked at more often than this, as that means to look at all sessions.
+const RELIEF_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs until `closing` turns true, and then until what it ended is dealt with. Sessions end beside
 /// each other: one that takes its time holds up no other.
@@ -13,19 +18,48 @@ pub(super) async fn run(rooms: Rooms, mut closing: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut endings = Endings::default();
+    let mut relieved_at = Instant::now();
     loop {
         tokio::select! {
             biased;
             // An error means that the server is gone, which is the same.
             _ = closing.wait_for(|closing| *closing) => break,
             _ = ticks.tick() => {}
+            () = too_much(&rooms, relieved_at + RELIEF_INTERVAL) => {}
         }
         endings.forget_finished();
         for ending in rooms.sessions.expire(crate::clock::now()) {
             endings.begin(&rooms, ending);
         }
+        relieve(&rooms, &mut endings);
+        relieved_at = Instant::now();
     }
     endings.all_done().await;
+}
+
+/// Ready when the budget was used up, but not before `earliest`.
+async fn too_much(rooms: &Rooms, earliest: Instant) {
+    tokio::time::sleep_until(earliest).await;
+    rooms.sessions.budget().reached().await;
+}
+
+/// What those that end hold goes from memory to the store, one stanza of each after the other.
+fn relieve(rooms: &Rooms, endings: &mut Endings) {
+    let relief = rooms.sessions.relieve();
+    let ended = relief.endings.len() + relief.told;
+    if ended == 0 {
+        return;
+    }
+    let budget = rooms.sessions.budget();
+    tracing::warn!(
+        limit = budget.limit(),
+        held = budget.held(),
+        ended,
+        "limits.memory is reached: the sessions that hold most end"
+    );
+    for ending in relief.endings {
+        endings.begin(rooms, ending);
+    }
 }
 
 #[cfg(test)]

@@ -2,10 +2,11 @@
 
 use super::EndReason;
 use super::recording::Line;
+use crate::budget::{Ledger, Level, stanza_bytes};
 use crate::stream::Outbound;
 use atomic_waker::AtomicWaker;
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 /// How much a mailbox holds. Whichever is met first counts.
@@ -69,6 +70,7 @@ pub enum Command {
 #[derive(Debug)]
 pub(super) struct Mailbox {
     inner: Mutex<Inner>,
+    ledger: Arc<Ledger>,
     receiver: AtomicWaker,
 }
 
@@ -95,7 +97,7 @@ pub enum Mail {
 }
 
 impl Mailbox {
-    pub(super) fn new(bounds: Bounds) -> Self {
+    pub(super) fn new(bounds: Bounds, ledger: Arc<Ledger>) -> Self {
         let inner = Inner {
             queue: VecDeque::new(),
             bytes: 0,
@@ -107,6 +109,7 @@ impl Mailbox {
         };
         Self {
             inner: Mutex::new(inner),
+            ledger,
             receiver: AtomicWaker::new(),
         }
     }
@@ -124,8 +127,9 @@ impl Mailbox {
         inner.last_number += 1;
         stanza.number = inner.last_number;
         line.queued(&stanza); // under the lock, so that the journal has the order of the queue
+        stanza.charge = self.ledger.charge(stanza_bytes(stanza.text.len()));
         inner.queue.push_back(stanza);
-        let pressed = inner.is_pressed();
+        let pressed = self.is_pressed(&inner) || self.level() == Level::Full;
         drop(inner);
         self.receiver.wake();
         if pressed {
@@ -178,14 +182,15 @@ impl Mailbox {
             return Poll::Pending;
         };
         inner.bytes -= stanza.text.len();
-        inner.relieve();
+        self.relieve(&mut inner);
         Poll::Ready(Mail::Stanza(stanza))
     }
 
-    /// Ready when the queue is below its soft bound, or closed.
+    /// Ready when the queue is below its soft bound and the budget is not used up, or when it is
+    /// closed. Nobody is told of the budget: who waits looks again after a while.
     pub(super) fn poll_relieved(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if !inner.open || !inner.is_pressed() {
+        if !inner.open || !(self.is_pressed(&inner) || self.level() == Level::Full) {
             return Poll::Ready(());
         }
         inner.await_relief(cx);
@@ -196,7 +201,7 @@ impl Mailbox {
     /// [`Mailbox::poll_relieved`] it waits while the session hibernates.
     pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.lock();
-        if !inner.open || inner.has_room() {
+        if !inner.open || self.has_room_in(&inner) {
             return Poll::Ready(());
         }
         inner.await_relief(cx);
@@ -205,13 +210,13 @@ impl Mailbox {
 
     pub(super) fn has_room(&self) -> bool {
         let inner = self.lock();
-        inner.open && inner.has_room()
+        inner.open && self.has_room_in(&inner)
     }
 
     pub(super) fn set_bounds(&self, bounds: Bounds) {
         let mut inner = self.lock();
         inner.bounds = bounds;
-        inner.relieve();
+        self.relieve(&mut inner);
     }
 
     /// Takes nothing more; returns what was waiting.
@@ -241,6 +246,29 @@ impl Mailbox {
         self.lock().queue.len()
     }
 
+    fn level(&self) -> Level {
+        self.ledger.budget().level()
+    }
+
+    /// Over its soft bound; or with unread mail while the server holds much for others, too. The
+    /// latter ends with the mail, so who waits for it is told when that is read.
+    fn is_pressed(&self, inner: &Inner) -> bool {
+        inner.amount().exceeds(inner.bounds.soft)
+            || (inner.queue.len() > 1 && self.level() != Level::Free)
+    }
+
+    /// A mailbox that nobody empties has no soft bound; it has no room for what can wait.
+    fn has_room_in(&self, inner: &Inner) -> bool {
+        inner.bounds.soft != Amount::UNLIMITED && !self.is_pressed(inner)
+    }
+
+    fn relieve(&self, inner: &mut Inner) {
+        if !self.is_pressed(inner) {
+            inner.pressed.drain(..).for_each(Waker::wake);
+        }
+        inner.give_back_memory();
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         // Nothing under this lock panics; a poisoned one would still hold a whole queue.
         self.inner
@@ -257,15 +285,6 @@ impl Inner {
         }
     }
 
-    fn is_pressed(&self) -> bool {
-        self.amount().exceeds(self.bounds.soft)
-    }
-
-    /// A mailbox that nobody empties has no soft bound; it has no room for what can wait.
-    fn has_room(&self) -> bool {
-        self.bounds.soft != Amount::UNLIMITED && !self.is_pressed()
-    }
-
     fn await_relief(&mut self, cx: &Context<'_>) {
         let mut pressed = self.pressed.iter();
         if !pressed.any(|waker| waker.will_wake(cx.waker())) {
@@ -273,10 +292,7 @@ impl Inner {
         }
     }
 
-    fn relieve(&mut self) {
-        if !self.is_pressed() {
-            self.pressed.drain(..).for_each(Waker::wake);
-        }
+    fn give_back_memory(&mut self) {
         const SPARE: usize = 16;
         if self.queue.is_empty() && self.queue.capacity() > SPARE {
             self.queue.shrink_to_fit();
@@ -285,117 +301,4 @@ impl Inner {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stanza::{Kind, MessageType};
-    use std::time::SystemTime;
-
-    fn push(mailbox: &Mailbox, stanza: Outbound) -> Delivered {
-        let line = Line::new(None, crate::sessions::SessionId::random());
-        mailbox.push(stanza, &line)
-    }
-
-    fn stanza(bytes: usize) -> Outbound {
-        Outbound::new(
-            "x".repeat(bytes).into(),
-            Kind::Message(MessageType::Chat),
-            SystemTime::UNIX_EPOCH,
-        )
-    }
-
-    fn mailbox(soft: usize, hard: usize) -> Mailbox {
-        let amount = |stanzas: usize| Amount {
-            stanzas,
-            bytes: stanzas * 100,
-        };
-        Mailbox::new(Bounds {
-            soft: amount(soft),
-            hard: amount(hard),
-        })
-    }
-
-    fn context() -> Context<'static> {
-        Context::from_waker(Waker::noop())
-    }
-
-    #[test]
-    fn over_the_soft_bound_senders_are_pressed_and_at_the_hard_one_refused() {
-        let mailbox = mailbox(2, 4);
-        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Queued));
-        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Queued));
-        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Pressed));
-        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Pressed));
-        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Full(_)));
-        assert_eq!(mailbox.len(), 4);
-    }
-
-    #[test]
-    fn bytes_press_as_stanzas_do() {
-        let mailbox = mailbox(2, 4);
-        assert!(matches!(push(&mailbox, stanza(201)), Delivered::Pressed));
-        assert!(matches!(push(&mailbox, stanza(201)), Delivered::Pressed));
-        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Full(_)));
-    }
-
-    #[test]
-    fn a_pressed_sender_goes_on_when_the_mailbox_is_below_its_bound() {
-        let mailbox = mailbox(1, 4);
-        push(&mailbox, stanza(1));
-        push(&mailbox, stanza(1));
-        assert!(mailbox.poll_relieved(&mut context()).is_pending());
-        assert!(mailbox.poll_mail(&mut context(), true).is_ready());
-        assert!(mailbox.poll_relieved(&mut context()).is_ready());
-    }
-
-    #[test]
-    fn a_mailbox_that_nobody_empties_has_no_room_until_somebody_does() {
-        let mailbox = mailbox(1, 4);
-        let Bounds { soft, hard } = mailbox.lock().bounds;
-        assert!(mailbox.has_room());
-        mailbox.set_bounds(Bounds {
-            soft: Amount::UNLIMITED,
-            hard,
-        });
-        assert!(!mailbox.has_room());
-        assert!(mailbox.poll_room(&mut context()).is_pending());
-        mailbox.set_bounds(Bounds { soft, hard });
-        assert!(mailbox.poll_room(&mut context()).is_ready());
-        push(&mailbox, stanza(1));
-        push(&mailbox, stanza(1));
-        assert!(mailbox.poll_room(&mut context()).is_pending());
-        mailbox.close();
-        assert!(!mailbox.has_room());
-        assert!(mailbox.poll_room(&mut context()).is_ready());
-    }
-
-    #[test]
-    fn a_closed_mailbox_gives_back_what_waits_and_what_comes() {
-        let mailbox = mailbox(1, 4);
-        push(&mailbox, stanza(1));
-        push(&mailbox, stanza(1));
-        assert_eq!(mailbox.close().len(), 2);
-        assert!(matches!(push(&mailbox, stanza(1)), Delivered::Gone(_)));
-        assert!(mailbox.poll_relieved(&mut context()).is_ready());
-    }
-
-    #[test]
-    fn commands_come_before_stanzas_and_an_end_is_not_overruled() {
-        let mailbox = mailbox(1, 4);
-        push(&mailbox, stanza(1));
-        mailbox.command(Command::End(EndReason::Conflict));
-        mailbox.command(Command::HandOver);
-        let mail = mailbox.poll_mail(&mut context(), true);
-        assert!(matches!(
-            mail,
-            Poll::Ready(Mail::Command(Command::End(EndReason::Conflict)))
-        ));
-        assert!(matches!(
-            mailbox.poll_mail(&mut context(), false),
-            Poll::Pending
-        ));
-        assert!(matches!(
-            mailbox.poll_mail(&mut context(), true),
-            Poll::Ready(Mail::Stanza(_))
-        ));
-    }
-}
+mod tests;

@@ -11,6 +11,7 @@ mod mailbox;
 mod quota;
 mod recording;
 mod registry;
+mod relief;
 mod repeats;
 mod session;
 mod tombstones;
@@ -18,9 +19,11 @@ mod tombstones;
 #[cfg(test)]
 mod tests;
 
+pub use crate::budget::Budget;
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
 pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
 pub use recording::Reunion;
 pub(crate) use recording::saved;
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
+pub use relief::Relief;
 pub use session::{EndReason, Ending, Presence, Session, SessionId};

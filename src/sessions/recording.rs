@@ -232,6 +232,11 @@ impl Reunion {
         Self(together.collect())
     }
 
+    /// The highest number that copies have.
+    pub(super) fn last_number(&self) -> u64 {
+        self.0.keys().copied().max().unwrap_or(0)
+    }
+
     /// A stanza as it was.
     pub fn outbound(&self, saved: SavedStanza) -> Outbound {
         let kind = Stanza::of_server(saved.text.clone())

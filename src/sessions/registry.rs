@@ -5,11 +5,13 @@ use super::recording::{self, Reunion};
 use super::repeats::EndedMessages;
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
 use super::tombstones::Tombstones;
+use crate::budget::Budget;
 use crate::stanza::address::{BareJid, FullJid, Jid, account_of};
 use crate::store::journal::{Journal, Record, SavedSession};
 use crate::stream::Sm;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -56,7 +58,10 @@ pub struct Sessions {
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
     journal: Option<Arc<Journal>>,
+    pub(super) budget: Arc<Budget>,
     pub(super) ended_messages: Mutex<EndedMessages>,
+    /// The highest number that copies of the last process had.
+    last_copies: AtomicU64,
 }
 
 /// What came of asking for a resource.
@@ -97,6 +102,7 @@ impl Sessions {
     pub fn with_journal(options: SessionsOptions, journal: Option<Arc<Journal>>) -> Self {
         Self {
             journal,
+            budget: Budget::unlimited(),
             options: arc_swap::ArcSwap::from_pointee(options),
             hasher: RandomState::new(),
             by_account: (0..SHARDS).map(|_| Shard::default()).collect(),
@@ -104,6 +110,7 @@ impl Sessions {
             expiries: Mutex::default(),
             tombstones: Mutex::default(),
             ended_messages: Mutex::default(),
+            last_copies: AtomicU64::new(0),
         }
     }
 
@@ -190,6 +197,7 @@ impl Sessions {
             attached_bounds(&options),
             self.journal.clone(),
             repeats,
+            &self.budget,
         ));
         session.record(|id| Record::Bound {
             session: id,
@@ -439,16 +447,24 @@ impl Sessions {
     pub fn restore(&self, saved: SavedSession, reunion: &Reunion, now: Instant) -> Arc<Session> {
         let resumable = recording::is_resumable(&saved);
         let id = SessionId::from_bits(saved.id);
+        self.last_copies
+            .fetch_max(reunion.last_number(), Ordering::Relaxed);
         let journal = self.journal.clone();
         let bounds = attached_bounds(&self.options.load());
         let account = saved.jid.to_bare();
         let siblings = self.of_account(account.as_str());
         let repeats = self.repeats(&account, siblings.first());
-        let session = Arc::new(Session::new(id, saved.jid, bounds, journal, repeats));
+        let session = Session::new(id, saved.jid, bounds, journal, repeats, &self.budget);
+        let session = Arc::new(session);
         let last = saved.stanzas.last().map_or(0, |stanza| stanza.number);
         session.mailbox().continue_after(last);
         let stanzas = saved.stanzas.into_iter();
-        let stanzas = stanzas.map(|stanza| reunion.outbound(stanza)).collect();
+        let stanzas = stanzas.map(|saved| {
+            let mut stanza = reunion.outbound(saved);
+            stanza.charge = session.charge_for(&stanza.text);
+            stanza
+        });
+        let stanzas = stanzas.collect();
         let mut sm = saved.sm.unwrap_or_default();
         if !resumable {
             sm.resume_seconds = None;
@@ -473,7 +489,8 @@ impl Sessions {
     ///
     /// For a registry that nobody uses any more.
     pub fn to_records(&self) -> Vec<Record> {
-        let mut numbers = 0;
+        // Copies that waited in the last process, too, have kept their number.
+        let mut numbers = self.last_copies.load(Ordering::Relaxed);
         let mut records = Vec::new();
         for session in self.all() {
             if let Carrier::Hibernating { sm, .. } = &*session.carrier() {

@@ -223,6 +223,7 @@ fn is_loss(reason: EndReason) -> bool {
         | EndReason::TooManyHibernating
         | EndReason::Conflict
         | EndReason::Overflow
+        | EndReason::Memory
         | EndReason::StreamError
         | EndReason::Shutdown => true,
     }

@@ -3,6 +3,7 @@
 use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
 use super::recording::Line;
 use super::repeats::Repeats;
+use crate::budget::{Budget, Charge, Ledger, stanza_bytes};
 use crate::stanza::ByteString;
 use crate::stanza::address::{BareJid, FullJid};
 use crate::store::journal::{Journal, Record};
@@ -34,6 +35,8 @@ pub enum EndReason {
     Conflict,
     /// Its mailbox is full and nobody empties it.
     Overflow,
+    /// All sessions together are at `limits.memory`, and this is one of those that hold most.
+    Memory,
     /// The client broke the rules of the stream.
     StreamError,
     /// The account was deleted or its password changed.
@@ -52,6 +55,7 @@ impl EndReason {
             Self::TooManyHibernating => "too-many-hibernating",
             Self::Conflict => "conflict",
             Self::Overflow => "overflow",
+            Self::Memory => "memory",
             Self::StreamError => "stream-error",
             Self::Revoked => "revoked",
             Self::Shutdown => "shutdown",
@@ -102,6 +106,9 @@ pub struct Session {
     jid: FullJid,
     account: BareJid,
     mailbox: Mailbox,
+    ledger: Arc<Ledger>,
+    /// It was told to end for the sake of the budget.
+    goes_for_memory: AtomicBool,
     line: Line,
     carrier: Mutex<Carrier>,
     /// Told when the carrier changed: somebody may wait for the session to be let go.
@@ -122,13 +129,17 @@ impl Session {
         bounds: Bounds,
         journal: Option<Arc<Journal>>,
         repeats: Repeats,
+        budget: &Arc<Budget>,
     ) -> Self {
+        let ledger = Ledger::new(budget);
         Self {
             id,
             line: Line::new(journal, id),
             account: jid.to_bare(),
             jid,
-            mailbox: Mailbox::new(bounds),
+            mailbox: Mailbox::new(bounds, ledger.clone()),
+            ledger,
+            goes_for_memory: AtomicBool::new(false),
             carrier: Mutex::new(Carrier::Attached),
             let_go: tokio::sync::Notify::new(),
             presence: Mutex::new(None),
@@ -170,6 +181,31 @@ impl Session {
     /// How many stanzas wait in the mailbox.
     pub fn waiting(&self) -> usize {
         self.mailbox.len()
+    }
+
+    /// What of `limits.memory` is held for it: in its mailbox, unacked, and with its transport.
+    pub fn held(&self) -> usize {
+        self.ledger.held()
+    }
+
+    /// What a stanza is charged with that is held for this session.
+    pub(super) fn charge_for(&self, text: &ByteString) -> Charge {
+        self.ledger.charge(stanza_bytes(text.len()))
+    }
+
+    /// So many bytes wait with the transport, which keeps the charge.
+    pub fn charge_transport(&self, charge: &mut Charge, bytes: usize) {
+        charge.resize(&self.ledger, bytes);
+    }
+
+    /// Whether it was told to end for the sake of the budget.
+    pub(super) fn goes_for_memory(&self) -> bool {
+        self.goes_for_memory.load(Ordering::Relaxed)
+    }
+
+    /// It is told so now.
+    pub(super) fn set_goes_for_memory(&self) {
+        self.goes_for_memory.store(true, Ordering::Relaxed);
     }
 
     /// Whether a stream carries it.

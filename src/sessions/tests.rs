@@ -1,10 +1,13 @@
 //! The registry: who holds a resource, who may claim a session, and what is left of it.
 
 use super::*;
+use crate::budget::stanza_bytes;
 use crate::stanza::address::{BareJid, FullJid};
 use crate::stanza::{Kind, MessageType};
-use crate::stream::{Outbound, Sm};
+use crate::store::journal::{Record, SavedCopies, SavedSession, SavedSm, SavedStanza, SavedState};
+use crate::stream::{Copies, Outbound, Sm};
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 fn sessions() -> Sessions {
@@ -323,4 +326,141 @@ fn a_session_that_was_resumed_is_not_ended_for_having_hibernated() {
         session.poll_mail(&mut cx, false).is_pending(),
         "its stream is left alone"
     );
+}
+
+/// Sessions of accounts `a`, `b` and so on that hold so many bytes of text each.
+fn holding(sessions: &Sessions, bytes: &[usize]) -> Vec<Arc<Session>> {
+    let names = ["a", "b", "c", "d"];
+    let bound = names.iter().zip(bytes).map(|(name, bytes)| {
+        let session = bind(sessions, &format!("{name}@example.org/x"));
+        session.deliver(stanza(&"x".repeat(*bytes)));
+        session
+    });
+    bound.collect()
+}
+
+#[test]
+fn nobody_ends_while_all_hold_less_than_they_may() {
+    let sessions = sessions();
+    sessions.budget().set_limit(100_000);
+    let all = holding(&sessions, &[50_000, 40_000]);
+    sessions.hibernate(&all[0], sm(), Instant::now());
+    let relief = sessions.relieve();
+    assert!(relief.endings.is_empty());
+    assert_eq!(relief.told, 0);
+}
+
+#[test]
+fn at_the_budget_hibernating_sessions_end_first_and_the_fattest_of_them_before_others() {
+    let sessions = sessions();
+    sessions.budget().set_limit(100_000);
+    let all = holding(&sessions, &[60_000, 5_000, 25_000, 10_000]);
+    for session in &all[1..] {
+        sessions.hibernate(session, sm(), Instant::now());
+    }
+    let relief = sessions.relieve();
+    let ended = relief.endings.iter().map(|ending| ending.session.id());
+    assert_eq!(ended.collect::<Vec<_>>(), [all[2].id()]);
+    assert_eq!(relief.endings[0].reason, EndReason::Memory);
+    assert_eq!(relief.told, 0);
+    // What it held counts until it is somewhere else.
+    assert!(sessions.budget().held() >= 100_000);
+    drop(relief);
+    assert!(sessions.budget().held() < 80_000);
+}
+
+#[test]
+fn a_client_that_does_not_read_is_told_once_to_end_where_no_hibernating_session_is_left() {
+    let sessions = sessions();
+    sessions.budget().set_limit(100_000);
+    let all = holding(&sessions, &[60_000, 40_000]);
+    sessions.hibernate(&all[1], sm(), Instant::now());
+    all[0].deliver(stanza(&"x".repeat(50_000)));
+    let relief = sessions.relieve();
+    assert_eq!((relief.endings.len(), relief.told), (1, 1));
+    drop(relief);
+    let again = sessions.relieve();
+    assert_eq!((again.endings.len(), again.told), (0, 0));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(matches!(
+        all[0].poll_mail(&mut context, false),
+        Poll::Ready(Mail::Command(Command::End(EndReason::Memory)))
+    ));
+}
+
+/// What comes back from the store after a restart counts like anything else.
+#[test]
+fn a_session_that_is_brought_back_is_charged_with_what_it_holds() {
+    let sessions = sessions();
+    let text = "x".repeat(1000);
+    let saved = SavedSession {
+        id: 1,
+        jid: jid("a@example.org/x"),
+        sm: Some(SavedSm::default()),
+        ended: false,
+        state: SavedState::default(),
+        recent: Vec::new(),
+        stanzas: vec![SavedStanza {
+            text: text.clone().into(),
+            ..SavedStanza::default()
+        }],
+    };
+    let session = sessions.restore(saved, &Reunion::default(), Instant::now());
+    assert_eq!(session.held(), stanza_bytes(1000));
+    assert_eq!(sessions.budget().held(), stanza_bytes(1000));
+    let ending = sessions.end(&session, EndReason::Expired);
+    assert_eq!(ending.map(|ending| texts(&ending)), Some(vec![text]));
+    assert_eq!(sessions.budget().held(), 0);
+}
+
+/// A message that waits over two stops has the number of the first one; what comes between them
+/// must get another.
+#[test]
+fn copies_of_different_messages_are_told_apart_over_two_stops() {
+    let text = "<message xmlns='jabber:client' id='first'/>";
+    let waiting = SavedStanza {
+        number: 1,
+        text: text.into(),
+        copies: Some(SavedCopies {
+            number: 1,
+            original: None,
+            arrived: false,
+        }),
+        ..SavedStanza::default()
+    };
+    let saved = SavedSession {
+        id: 7,
+        jid: jid("juliet@example.org/a"),
+        sm: Some(SavedSm {
+            resume_seconds: Some(600),
+            ..SavedSm::default()
+        }),
+        ended: false,
+        state: SavedState::default(),
+        recent: Vec::new(),
+        stanzas: vec![waiting],
+    };
+    let sessions = sessions();
+    let reunion = Reunion::of(&saved.stanzas);
+    let restored = sessions.restore(saved, &reunion, Instant::now());
+    let second = stanza("<message xmlns='jabber:client' id='second'/>");
+    let copies = Copies::of(&second.text, 2);
+    for session in [restored, bind(&sessions, "juliet@example.org/b")] {
+        let mut copy = second.clone();
+        copy.copies = copies.clone();
+        session.deliver(copy);
+        if !session.is_hibernating() {
+            sessions.hibernate(&session, sm(), Instant::now());
+        }
+    }
+    let mut numbers = Vec::new();
+    for record in sessions.to_records() {
+        if let Record::Queued { stanza, .. } = record {
+            let number = stanza.copies.map(|copies| copies.number);
+            numbers.push((stanza.text.contains("second"), number));
+        }
+    }
+    numbers.sort();
+    let (first, second) = ((false, Some(1)), (true, Some(2)));
+    assert_eq!(numbers, [first, second, second]);
 }

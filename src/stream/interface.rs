@@ -2,6 +2,7 @@
 
 use super::{Copies, Sm, StreamFault};
 use crate::auth::{Mechanism, SaslFailure};
+use crate::budget::Charge;
 use crate::stanza::address::{BareJid, FullJid};
 use crate::stanza::{ByteString, Kind, Stanza, StanzaError};
 use std::sync::Arc;
@@ -20,6 +21,8 @@ pub struct Outbound {
     pub copies: Copies,
     /// Its number in the mailbox of the session; 0 before it was there.
     pub number: u64,
+    /// What it takes of `limits.memory`, from the mailbox on until it is gone.
+    pub charge: Charge,
 }
 
 impl Outbound {
@@ -31,6 +34,7 @@ impl Outbound {
             at,
             copies: Copies::default(),
             number: 0,
+            charge: Charge::default(),
         }
     }
 }

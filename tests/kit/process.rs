@@ -37,6 +37,8 @@ pub fn handing_over(
         .stdin(Stdio::from(OwnedFd::from(socket)));
     command
 }
+/// How long a stop may take that has much to store.
+const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
 /// A running process; killed with the test.
 pub struct Process {
@@ -149,6 +151,17 @@ impl Process {
         .await;
         assert!(ended.expect("a status").success(), "{ended:?}");
         std::mem::replace(&mut self.state, tempfile::tempdir().expect("a directory"))
+    }
+
+    /// A clean stop, which takes the time that it takes.
+    pub async fn terminate(&mut self) {
+        self.signal("TERM");
+        let start = std::time::Instant::now();
+        while self.is_alive() {
+            assert!(start.elapsed() < STOP_PATIENCE, "it does not stop");
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        self.child = None;
     }
 
     fn child(&self) -> &Child {

@@ -85,7 +85,13 @@ impl Local {
         place: Option<Place>,
     ) -> Option<Outbound> {
         let _unit = self.unit();
-        let Outbound { text, kind, at, .. } = leftover;
+        let Outbound {
+            text,
+            kind,
+            at,
+            charge,
+            ..
+        } = leftover;
         let Some(text) = leftover.copies.give_up(&text) else {
             self.placed(place); // another session has it, or will give it up in its turn
             return None;
@@ -101,7 +107,9 @@ impl Local {
             self.placed(place);
             return None;
         }
-        Some(Outbound::new(text, kind, at))
+        let mut lost = Outbound::new(text, kind, at);
+        lost.charge = charge; // it is in memory until it is on disk
+        Some(lost)
     }
 
     /// To each other session of the account. Returns whether one took it.

@@ -5,6 +5,7 @@ use super::account::Draining;
 use super::delivery::Deliveries;
 use super::place::Place;
 use crate::backend::Routed;
+use crate::budget::{Ledger, Level, stanza_bytes};
 use crate::sessions::{Delivered, Session};
 use crate::stanza::address::{BareJid, Jid};
 use crate::stanza::{
@@ -123,17 +124,23 @@ impl Local {
         };
         let limit = self.options.load().offline_messages;
         let along = session.receipt();
+        let budget = self.sessions.budget();
+        let charge = Ledger::new(budget).charge(stanza_bytes(stanza.text.len()));
         let kept = match self.store.keep_offline(to, message, limit, along).await {
             Ok(kept) => kept,
             Err(error) => return self.refuse_for_store(session, stanza, &error),
         };
-        if session.journal().is_some() {
-            // It may count as handled when it is on disk, and not before.
+        if session.journal().is_some() || budget.level() != Level::Free {
+            // With a journal it may count as handled when it is on disk, and not before. And where
+            // much is held in memory, nobody fills it faster than the disk empties it.
             return self.on_kept(session, stanza, kept.await);
         }
         let Some(local) = self.arc() else { return };
         let (session, stanza) = (session.clone(), stanza.clone());
-        tokio::spawn(async move { local.on_kept(&session, &stanza, kept.await) });
+        tokio::spawn(async move {
+            local.on_kept(&session, &stanza, kept.await);
+            drop(charge);
+        });
     }
 
     fn on_kept(&self, session: &Arc<Session>, stanza: &Stanza, kept: Result<Kept, StoreError>) {
@@ -204,20 +211,21 @@ impl Local {
     }
 
     /// Hands over what is stored for an account, with a stamp of when it was sent, in the order of
-    /// that, in a task of its own. It ends when nothing is stored or nobody is there to get it.
+    /// that, in a task of its own. It ends when nothing is stored or nobody is there to get it. A
+    /// stop does not wait for it while it waits for room: what is stored stays stored.
     pub(super) fn drain(&self, draining: Draining, gate: Gate) {
         let Some(local) = self.arc() else { return };
-        let work = self.unfinished.begin();
+        let mut work = self.unfinished.begin();
         tokio::spawn(async move {
-            let _work = work;
             let account = &draining.0;
             let mut gate = gate;
             loop {
                 match local.hand_over_batch(&account.jid).await {
                     Ok(HandOver::GoesOn) => drop(gate),
                     Ok(HandOver::Waits(sessions)) => {
-                        drop(gate);
+                        drop((gate, work));
                         account.room(&sessions).await;
+                        work = local.unfinished.begin();
                     }
                     Ok(HandOver::Over) => break,
                     Err(error) => {
@@ -228,7 +236,7 @@ impl Local {
                 gate = account.gate.clone().lock_owned().await;
             }
             drop(draining);
-            drop(gate);
+            drop((gate, work));
         });
     }
 

@@ -29,7 +29,7 @@ impl Local {
             };
             session.set_data(Arc::new(State::restored(account, &session.notes())));
             match known {
-                Ok(true) => {}
+                Ok(true) => local.hand_over_later(&session).await,
                 // Deleted while no server ran.
                 Ok(false) => local.end_session(&session, EndReason::Revoked),
                 Err(error) => {
@@ -37,6 +37,30 @@ impl Local {
                 }
             }
         })
+    }
+
+    /// Messages that were stored while the session had no room come when it has some: the hand-over
+    /// of the last process ended with that.
+    async fn hand_over_later(&self, session: &Session) {
+        let Some(state) = State::of(session) else {
+            return;
+        };
+        let is_reachable = session.priority().is_some_and(|priority| priority >= 0);
+        if !is_reachable || sasl::is_temporary(session.account()) {
+            return;
+        }
+        let gate = state.account.gate.clone().lock_owned().await;
+        match self.store.offline(session.account(), 1).await {
+            Ok(stored) if stored.is_empty() => {}
+            Ok(_) => {
+                if let Some(draining) = state.account.begin_draining() {
+                    self.drain(draining, gate);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, jid = %session.jid(), "stored messages stay stored");
+            }
+        }
     }
 
     /// As if the session that it was for had ended now.

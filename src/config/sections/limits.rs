@@ -42,6 +42,17 @@ section! {
         /// The same in bytes; whichever bound is met first counts.
         send_queue_bytes: usize = 4 * MIB, size(64 * KIB..=1024 * MIB), NewStreams;
 
+        /// What may be held in memory for clients that have not got it yet, all sessions together.
+        /// It counts the text of each stanza in a mailbox, in an unacked queue, or on its way into
+        /// the offline storage, with 256 bytes for each of them, and what waits to be written to a
+        /// WebSocket or into an answer of BOSH. A stanza for several sessions counts for each. It
+        /// does not count what a session takes by itself, stanzas that come in, the buffers of
+        /// the operating system, or the database. From three quarters on whoever sends to a client
+        /// with unread mail is read more slowly. At the bound everybody is, and the sessions that
+        /// hold most end, hibernating ones first, with the reason `memory`, until seven eighths are
+        /// left; what they hold goes where RFC 6121 sends it, such as to the offline storage.
+        memory: usize = 512 * MIB, size(MIB..=1024 * 1024 * MIB), Live;
+
         /// How long a client may take from its connection to its login. Then its stream ends with
         /// `connection-timeout`.
         login_timeout: Duration = seconds(30), span(seconds(1)..=minutes(10)), NewStreams;

@@ -144,6 +144,8 @@ impl Attached {
         if feeds_left == 0 {
             cx.waker().wake_by_ref();
         }
+        let queued_bytes = self.front.window.queued_bytes();
+        self.driver.set_queued_bytes(queued_bytes);
     }
 
     /// Mail is fetched for a request that can carry it, and otherwise stays where its senders see

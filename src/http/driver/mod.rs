@@ -11,6 +11,7 @@ mod sent;
 
 use super::door::{Door, DoorOptions};
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
+use crate::budget::Charge;
 use crate::http::departure::Farewell;
 use crate::sessions::{
     Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions,
@@ -35,6 +36,19 @@ const MAIL_BATCH: usize = 64;
 /// How long one stanza to a full mailbox slows its sender. Whoever reads slowly slows others, but
 /// does not stop them: what comes on meets the hard bound of the mailbox, where its session ends.
 const PRESSED_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How often a sender that is slowed looks whether it still is: nobody tells it when the budget
+/// (`limits.memory`) has room again.
+const PRESSED_LOOK: Duration = Duration::from_millis(100);
+
+/// A session whose mailbox our client filled over its bound, or that it sent to while all hold too
+/// much: our client waits for it.
+struct Pressed {
+    session: Arc<Session>,
+    /// But not for longer than until then.
+    until: Instant,
+    look_at: Instant,
+}
 
 /// What a driver needs of the server.
 #[derive(Clone)]
@@ -76,9 +90,7 @@ pub struct Driver {
     session: Option<Arc<Session>>,
     exchange: Option<Box<dyn SaslExchange>>,
     pending: Option<Pending>,
-    /// A session whose mailbox our client filled over its bound: our client waits for it, but not
-    /// for longer than until then.
-    pressed: Option<(Arc<Session>, Instant)>,
+    pressed: Option<Pressed>,
     /// Our client waits also while its account sends too much.
     pace: Pace,
     /// An order that waits until the backend is done with the stanza in hand.
@@ -91,6 +103,8 @@ pub struct Driver {
     undelivered: Vec<Outbound>,
     recorder: Recorder,
     held: Held,
+    /// What waits with the transport.
+    queued: Charge,
 }
 
 impl Driver {
@@ -119,6 +133,7 @@ impl Driver {
             undelivered: Vec::new(),
             recorder: Recorder::default(),
             held: Held::default(),
+            queued: Charge::default(),
         }
     }
 
@@ -214,7 +229,8 @@ impl Driver {
 
     /// When [`Driver::poll`] is to be called again in any case.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let pressed = self.pressed.as_ref().map(|(_, until)| *until);
+        let pressed = self.pressed.as_ref();
+        let pressed = pressed.map(|pressed| pressed.until.min(pressed.look_at));
         [
             pressed,
             self.pace.slowed_until(),
@@ -230,6 +246,14 @@ impl Driver {
         match self.held.pop() {
             None if self.held.is_empty() && self.journal().is_none() => self.stream.poll_transmit(),
             held => held,
+        }
+    }
+
+    /// So many bytes wait with the transport until the client takes them: they count to what is
+    /// held for its session.
+    pub fn set_queued_bytes(&mut self, bytes: usize) {
+        if let Some(session) = &self.session {
+            session.charge_transport(&mut self.queued, bytes);
         }
     }
 
@@ -267,10 +291,12 @@ impl Driver {
     }
 
     fn poll_pressed(&mut self, cx: &mut Context<'_>, now: Instant) {
-        if let Some((session, until)) = &self.pressed
-            && (*until <= now || session.poll_relieved(cx).is_ready())
-        {
-            self.pressed = None;
+        if let Some(pressed) = &mut self.pressed {
+            if pressed.until <= now || pressed.session.poll_relieved(cx).is_ready() {
+                self.pressed = None;
+            } else {
+                pressed.look_at = now + PRESSED_LOOK;
+            }
         }
         self.pace.on_time(now);
         let paused = self.pressed.is_some() || self.pace.is_slowed();
@@ -476,7 +502,11 @@ impl Driver {
     }
 
     fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {
-        self.pressed = full.map(|session| (session, now + PRESSED_TIMEOUT));
+        self.pressed = full.map(|session| Pressed {
+            session,
+            until: now + PRESSED_TIMEOUT,
+            look_at: now + PRESSED_LOOK,
+        });
     }
 
     fn on_own_answer(&mut self, now: Instant, stanza: Outbound) {
@@ -626,6 +656,7 @@ fn fault_of(reason: EndReason) -> StreamFault {
         EndReason::Revoked => StreamFault::Revoked,
         EndReason::Shutdown => StreamFault::Shutdown,
         EndReason::Overflow
+        | EndReason::Memory
         | EndReason::TooManyHibernating
         | EndReason::Closed
         | EndReason::LinkLost

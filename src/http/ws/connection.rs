@@ -146,6 +146,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         if reads_left == 0 {
             cx.waker().wake_by_ref();
         }
+        self.driver.set_queued_bytes(self.socket.queued_bytes());
         Ok(())
     }
 

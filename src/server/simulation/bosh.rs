@@ -17,6 +17,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::task::JoinHandle;
 use tower_service::Service;
 
 const NS: &str = "http://jabber.org/protocol/httpbind";
@@ -31,7 +32,7 @@ pub(super) struct Bosh {
     world: Arc<World>,
     /// Where its session lives.
     process: Arc<Process>,
-    router: Router,
+    router: usize,
     rng: Rng,
     sid: Option<String>,
     /// The number of the next request, and of the next answer that is due.
@@ -224,7 +225,7 @@ impl Bosh {
             },
         };
         let (there, back) = (rng.millis(1, 120), rng.millis(1, 120));
-        let (process, router) = (self.process.clone(), self.router.clone());
+        let (process, router) = (self.process.clone(), self.router);
         Box::pin(async move {
             tokio::time::sleep(there).await;
             if let Fate::Nowhere(patience) = fate {
@@ -232,9 +233,8 @@ impl Bosh {
                 return None;
             }
             let died = process.died.notified();
-            if !process.is_up() {
-                return None;
-            }
+            let router = process.router(router)?;
+            let mut served = Served(tokio::spawn(serve(router, body)));
             let cut = async {
                 match fate {
                     Fate::Cut(after) => tokio::time::sleep(after).await,
@@ -245,7 +245,7 @@ impl Bosh {
                 biased;
                 () = died => return None,
                 () = cut => return None,
-                answer = serve(router, body) => answer,
+                answer = &mut served.0 => answer.ok()?,
             };
             if let Fate::Unanswered(patience) = fate {
                 tokio::time::sleep(patience).await;
@@ -267,6 +267,16 @@ enum Fate {
     Unanswered(Duration),
     /// Its connection breaks after this time, if it is not answered by then.
     Cut(Duration),
+}
+
+/// A request at the server, which goes on whether its client looks or not, and ends with its
+/// connection.
+struct Served(JoinHandle<String>);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
 }
 
 async fn serve(mut router: Router, body: String) -> String {

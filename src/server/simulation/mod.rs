@@ -24,6 +24,7 @@ mod process;
 mod rng;
 mod seeds;
 mod store;
+mod tables;
 mod trace;
 mod websocket;
 mod wire;

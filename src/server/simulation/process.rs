@@ -2,20 +2,21 @@
 
 use super::network::{self, Cable, End};
 use super::rng::Rng;
-use super::store::{Disk, SimStore};
+use super::store::SimStore;
 use crate::auth::{Mechanism, Offer, SaslFailure};
 use crate::backend::local::Local;
 use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply, Transport};
-use crate::config::Config;
+use crate::config::{Config, Durability};
 use crate::http::bosh::{BoshState, routes};
+use crate::http::departure::{Departure, Farewell, Stopping, departure};
 use crate::http::driver::{Driver, Rooms};
 use crate::http::ws::run;
-use crate::server::{options, shutdown, sweep};
-use crate::sessions::{Ending, Session, Sessions};
+use crate::server::{options, restore, shutdown, sweep};
+use crate::sessions::{Ending, Session, Sessions, SessionsOptions};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Stanza, StanzaError};
 use crate::store::Store;
-use crate::stream::Framing;
+use crate::stream::{Framing, Outbound};
 use arc_swap::ArcSwap;
 use axum::Router;
 use futures_util::future::join_all;
@@ -38,45 +39,48 @@ pub(super) struct Process {
     closing: watch::Sender<bool>,
     sweep: Mutex<Option<JoinHandle<()>>>,
     /// One for each connection, so that they are told in the order in which they came: a channel
-    /// with several receivers wakes them in an order of chance.
-    stopping: Mutex<Option<Vec<watch::Sender<bool>>>>,
-    /// The same of BOSH.
-    bosh: Mutex<Vec<(watch::Sender<bool>, BoshState)>>,
+    /// with several receivers wakes them in an order of chance. `None`: nobody is let in any more.
+    departures: Mutex<Option<Vec<Departure>>>,
+    /// The routes of BOSH, for one client each.
+    routers: Mutex<Vec<Router>>,
     cables: Mutex<Vec<Cable>>,
 }
 
 impl Process {
     /// As [`crate::server::Server::start`], without ports.
-    pub async fn start(config: &Config, disk: &Disk, rng: Rng) -> Arc<Self> {
-        let store = SimStore::open(disk, rng);
-        let sessions = Arc::new(Sessions::new(options::sessions(config)));
+    pub async fn start(config: &Config, store: &Arc<SimStore>) -> Arc<Self> {
+        let dyn_store: Arc<dyn Store> = store.clone();
+        let sessions = Sessions::with_journal(options::sessions(config), store.journal());
+        let sessions = Arc::new(sessions);
         let secret = store.secret().await.expect("the store has a secret");
         let local = Local::new(
             options::local(config, &HashSet::new()),
             secret,
             sessions.clone(),
-            store.clone(),
+            dyn_store.clone(),
             Vec::new(),
         );
         let local = local.expect("the options are good");
-        let rooms = Rooms {
-            backend: Arc::new(Trusting(local.clone())),
+        let rooms = Rooms::unlimited(
+            Arc::new(Trusting(local.clone())),
             sessions,
-            options: Arc::new(ArcSwap::from_pointee(options::stream(config))),
-        };
+            Arc::new(ArcSwap::from_pointee(options::stream(config))),
+        );
+        let restored = restore::sessions(&rooms, &dyn_store).await;
+        restored.expect("the store has sessions");
         let (closing, on_closing) = watch::channel(false);
         let sweep = tokio::spawn(sweep::run(rooms.clone(), on_closing));
         Arc::new(Self {
             config: config.clone(),
             rooms,
             local,
-            store,
+            store: store.clone(),
             is_up: AtomicBool::new(true),
             died: Notify::new(),
             closing,
             sweep: Mutex::new(Some(sweep)),
-            stopping: Mutex::new(Some(Vec::new())),
-            bosh: Mutex::default(),
+            departures: Mutex::new(Some(Vec::new())),
+            routers: Mutex::default(),
             cables: Mutex::default(),
         })
     }
@@ -114,50 +118,77 @@ impl Process {
         Some((client, cable))
     }
 
-    /// The routes of BOSH, for one session; `None`: the process stops.
-    pub fn bosh(&self) -> Option<Router> {
-        if lock(&self.stopping).is_none() {
-            return None;
-        }
-        let (sender, stopping) = watch::channel(false);
+    /// The routes of BOSH for one client, by number; `None`: the process stops.
+    pub fn bosh(&self) -> Option<usize> {
+        let stopping = self.on_stopping()?;
         let options = Arc::new(ArcSwap::from_pointee(options::bosh(&self.config)));
         let state = BoshState::new(self.rooms.clone(), options, stopping);
-        lock(&self.bosh).push((sender, state.clone()));
-        Some(routes(state))
+        let mut routers = lock(&self.routers);
+        routers.push(routes(state));
+        Some(routers.len() - 1)
     }
 
-    fn on_stopping(&self) -> Option<watch::Receiver<bool>> {
-        let mut stopping = lock(&self.stopping);
-        let (sender, receiver) = watch::channel(false);
-        stopping.as_mut()?.push(sender);
-        Some(receiver)
+    /// Where a request goes; `None`: the port is closed.
+    pub fn router(&self, number: usize) -> Option<Router> {
+        lock(&self.routers).get(number).cloned()
+    }
+
+    fn on_stopping(&self) -> Option<Stopping> {
+        let mut departures = lock(&self.departures);
+        let (departure, stopping) = departure();
+        departures.as_mut()?.push(departure);
+        Some(stopping)
     }
 
     /// As [`crate::server::Server::stop`]. Returns whether all were gone in time.
     pub async fn stop(&self) -> bool {
         self.closing.send_replace(true);
-        let senders = lock(&self.stopping).take().unwrap_or_default();
-        let streams = join_all(senders.iter().map(shutdown::close_streams));
-        let bosh = std::mem::take(&mut *lock(&self.bosh));
-        let drained = join_all(bosh.iter().map(|(sender, state)| {
-            sender.send_replace(true);
-            state.drained()
-        }));
-        let streams = async { tokio::join!(streams, drained) };
-        let clients = tokio::time::timeout(self.config.shutdown_grace, streams);
+        let farewell = match self.config.sm.durability {
+            Durability::Memory => Farewell::ForGood,
+            Durability::Restart | Durability::Always => Farewell::UntilLater,
+        };
+        self.lift_hibernation_bound();
+        lock(&self.routers).clear();
+        let departures = lock(&self.departures).take().unwrap_or_default();
+        let clients = tokio::time::timeout(self.config.shutdown_grace, async {
+            for departure in &departures {
+                departure.begin(0, farewell);
+            }
+            join_all(departures.iter().map(Departure::all_gone)).await;
+        });
         let sweep = lock(&self.sweep).take();
         let sweep = async {
             if let Some(sweep) = sweep {
                 let _ = sweep.await;
             }
         };
-        let stored = shutdown::end_hibernating(&self.rooms);
-        let (in_time, (), ()) = tokio::join!(clients, stored, sweep);
-        shutdown::end_hibernating(&self.rooms).await;
+        let is_for_good = farewell == Farewell::ForGood;
+        let ended = async {
+            if is_for_good {
+                shutdown::end_hibernating(&self.rooms).await;
+            }
+        };
+        let (in_time, (), ()) = tokio::join!(clients, ended, sweep);
+        if is_for_good {
+            shutdown::end_hibernating(&self.rooms).await;
+        }
         self.local.finished().await;
+        if !is_for_good {
+            let store: Arc<dyn Store> = self.store.clone();
+            let saved = shutdown::save_sessions(&self.rooms, &store).await;
+            saved.expect("the store takes sessions");
+        }
         let _ = self.store.close().await;
         self.crash();
         in_time.is_ok()
+    }
+
+    fn lift_hibernation_bound(&self) {
+        let options = options::sessions(&self.config);
+        self.rooms.sessions.set_options(SessionsOptions {
+            max_hibernating_per_user: usize::MAX,
+            ..options
+        });
     }
 
     /// Everything is gone at once but what the store has committed.
@@ -167,7 +198,8 @@ impl Process {
     pub fn crash(&self) {
         self.is_up.store(false, Ordering::Relaxed);
         self.store.crash();
-        lock(&self.stopping).take();
+        lock(&self.departures).take();
+        lock(&self.routers).clear();
         if let Some(sweep) = lock(&self.sweep).take() {
             sweep.abort();
         }
@@ -216,6 +248,14 @@ impl Backend for Trusting {
 
     fn route(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
         self.0.route(session, stanza)
+    }
+
+    fn restore(&self, session: Arc<Session>) -> BoxFuture<()> {
+        self.0.restore(session)
+    }
+
+    fn place_stray(&self, stray: Outbound) -> BoxFuture<()> {
+        self.0.place_stray(stray)
     }
 
     fn ended(&self, ending: Ending) -> BoxFuture<()> {

@@ -1,87 +1,91 @@
 //! A store that knows what a crash takes: what is queued is lost, what is committed stays.
 
 use super::rng::Rng;
+use super::tables::{Disk, Tables};
 use crate::auth::{Credentials, Secret};
 use crate::stanza::address::BareJid;
+use crate::store::journal::{Journal, Record};
 use crate::store::{
-    Call, Kept, OfflineMessage, RosterChange, Store, StoreError, StoredMessage, StoredRoster,
+    Call, Kept, OfflineMessage, RosterChange, SavedSessions, Store, StoreError, StoredMessage,
+    StoredRoster,
 };
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
-/// What is committed; outlives every process.
-#[derive(Clone, Default)]
-pub(super) struct Disk(Arc<Mutex<Tables>>);
+/// A change that waits for the next commit; what comes of it is told after that.
+type Change = Box<dyn FnOnce(&mut Tables) -> Told + Send>;
 
-#[derive(Default)]
-struct Tables {
-    accounts: BTreeMap<BareJid, Row>,
-    last_id: i64,
+type Told = Box<dyn FnOnce() + Send>;
+
+enum Order {
+    Work(Change),
+    /// The journal has something.
+    Journal,
 }
 
-#[derive(Default)]
-struct Row {
-    roster: StoredRoster,
-    changes: u64,
-    /// By time and id.
-    offline: BTreeMap<(SystemTime, i64), OfflineMessage>,
+/// What one commit takes to disk.
+struct Group {
+    changes: Vec<Change>,
+    records: Vec<Record>,
 }
-
-/// A change that waits for the next commit.
-type Change = Box<dyn FnOnce(&mut Tables) + Send>;
 
 /// The store of one process.
 pub(super) struct SimStore {
     disk: Disk,
-    process: Arc<Mutex<Rng>>,
+    process: Mutex<Rng>,
     is_alive: Arc<AtomicBool>,
     /// `None`: closed.
-    queue: Mutex<Option<mpsc::UnboundedSender<Change>>>,
+    queue: Mutex<Option<mpsc::UnboundedSender<Order>>>,
+    /// What the disk is writing at the moment.
+    under_way: Arc<Mutex<Option<Group>>>,
+    journal: Option<Arc<Journal>>,
+    writer: JoinHandle<()>,
     is_written: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
-impl Disk {
-    pub fn add_account(&self, account: BareJid) {
-        self.lock().accounts.insert(account, Row::default());
-    }
-
-    /// How many messages are kept for an account.
-    pub fn kept(&self, account: &BareJid) -> usize {
-        let tables = self.lock();
-        tables
-            .accounts
-            .get(account)
-            .map_or(0, |row| row.offline.len())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Tables> {
-        lock(&self.0)
-    }
-}
-
 impl SimStore {
-    pub fn open(disk: &Disk, mut rng: Rng) -> Arc<Self> {
-        let (queue, changes) = mpsc::unbounded_channel();
+    pub fn open(disk: &Disk, is_journaled: bool, mut rng: Rng) -> Arc<Self> {
+        let (queue, orders) = mpsc::unbounded_channel();
         let (written, is_written) = oneshot::channel();
-        let is_alive = Arc::new(AtomicBool::new(true));
-        let writer = write(disk.clone(), changes, is_alive.clone(), rng.fork(), written);
-        tokio::spawn(writer);
+        let journal = is_journaled.then(|| journal(disk, &queue));
+        let under_way = Arc::default();
+        let writer = Writer {
+            disk: disk.clone(),
+            orders,
+            journal: journal.clone(),
+            under_way: Arc::clone(&under_way),
+            rng: rng.fork(),
+        };
+        let writer = tokio::spawn(writer.run(written));
         Arc::new(Self {
             disk: disk.clone(),
-            process: Arc::new(Mutex::new(rng)),
-            is_alive,
+            process: Mutex::new(rng),
+            is_alive: Arc::new(AtomicBool::new(true)),
             queue: Mutex::new(Some(queue)),
+            under_way,
+            journal,
+            writer,
             is_written: Mutex::new(Some(is_written)),
         })
     }
 
-    /// The process is gone: what is queued is lost, and no call ever comes back.
+    /// The process is gone: what is queued is lost, and no call ever comes back. What the disk was
+    /// writing is there or is not, and nobody is told.
     pub fn crash(&self) {
-        self.is_alive.store(false, Ordering::Relaxed);
+        if !self.is_alive.swap(false, Ordering::Relaxed) {
+            return;
+        }
+        self.writer.abort();
+        let under_way = lock(&self.under_way).take();
+        if let Some(group) = under_way
+            && lock(&self.process).percent(50)
+        {
+            drop(group.apply(&mut self.disk.lock()));
+        }
     }
 
     fn pause(&self, most_ms: u64) -> Duration {
@@ -118,47 +122,92 @@ impl SimStore {
             let queue = queue.ok_or(StoreError::Closed)?;
             let (done, is_done) = oneshot::channel();
             let change: Change = Box::new(move |tables| {
-                let _ = done.send(change(tables));
+                let value = change(tables);
+                Box::new(move || {
+                    let _ = done.send(value);
+                })
             });
-            let queued = queue.send(change).is_ok();
+            let _ = queue.send(Order::Work(change)); // who is gone tells nobody
             drop(queue);
             match is_done.await {
                 Ok(value) => Ok(value),
-                Err(_) if queued && !is_alive.load(Ordering::Relaxed) => {
-                    std::future::pending().await
-                }
+                Err(_) if !is_alive.load(Ordering::Relaxed) => std::future::pending().await,
                 Err(_) => Err(StoreError::Closed),
             }
         })
     }
 }
 
-/// The writer: what came since the last commit is committed together.
-async fn write(
+/// As that of the real store: the bell rings in the queue of the writer, and does not keep it open.
+fn journal(disk: &Disk, queue: &mpsc::UnboundedSender<Order>) -> Arc<Journal> {
+    let bell = queue.downgrade();
+    let wake_writer = Box::new(move || {
+        if let Some(queue) = bell.upgrade() {
+            let _ = queue.send(Order::Journal);
+        }
+    });
+    let first_number = disk.lock().next_number();
+    Arc::new(Journal::new(first_number, wake_writer))
+}
+
+/// What came while the last commit ran is committed together.
+struct Writer {
     disk: Disk,
-    mut changes: mpsc::UnboundedReceiver<Change>,
-    is_alive: Arc<AtomicBool>,
-    mut rng: Rng,
-    _written: oneshot::Sender<()>,
-) {
-    while let Some(first) = changes.recv().await {
-        let latency = match rng.weighted(&[60, 35, 5]) {
+    orders: mpsc::UnboundedReceiver<Order>,
+    journal: Option<Arc<Journal>>,
+    under_way: Arc<Mutex<Option<Group>>>,
+    rng: Rng,
+}
+
+impl Writer {
+    async fn run(mut self, _written: oneshot::Sender<()>) {
+        while let Some(first) = self.orders.recv().await {
+            let mut changes = Vec::new();
+            let mut next = Some(first);
+            while let Some(order) = next {
+                match order {
+                    Order::Work(change) => changes.push(change),
+                    Order::Journal => {}
+                }
+                next = self.orders.try_recv().ok();
+            }
+            self.commit(changes).await;
+        }
+        self.commit(Vec::new()).await;
+    }
+
+    async fn commit(&mut self, changes: Vec<Change>) {
+        let taken = self.journal.as_ref().map(|journal| journal.take());
+        let (records, position) =
+            taken.map_or((Vec::new(), 0), |taken| (taken.records, taken.position));
+        if !changes.is_empty() || !records.is_empty() {
+            *lock(&self.under_way) = Some(Group { changes, records });
+            tokio::time::sleep(self.latency()).await;
+            let Some(group) = lock(&self.under_way).take() else {
+                return; // the process is gone
+            };
+            let told = group.apply(&mut self.disk.lock());
+            told.into_iter().for_each(|tell| tell());
+        }
+        if let Some(journal) = &self.journal {
+            journal.settle(position);
+        }
+    }
+
+    fn latency(&mut self) -> Duration {
+        match self.rng.weighted(&[60, 35, 5]) {
             0 => Duration::ZERO,
-            1 => rng.millis(1, 20),
-            _ => rng.millis(50, 1500),
-        };
-        tokio::time::sleep(latency).await;
-        if !is_alive.load(Ordering::Relaxed) {
-            return;
+            1 => self.rng.millis(1, 20),
+            _ => self.rng.millis(50, 1500),
         }
-        let mut group = vec![first];
-        while let Ok(change) = changes.try_recv() {
-            group.push(change);
-        }
-        let mut tables = disk.lock();
-        for change in group {
-            change(&mut tables);
-        }
+    }
+}
+
+impl Group {
+    fn apply(self, tables: &mut Tables) -> Vec<Told> {
+        tables.record(self.records);
+        let changes = self.changes.into_iter();
+        changes.map(|change| change(tables)).collect()
     }
 }
 
@@ -232,9 +281,16 @@ impl Store for SimStore {
         account: &BareJid,
         message: OfflineMessage,
         limit: usize,
+        along: Vec<Record>,
     ) -> Call<Call<Kept>> {
         let (account, pause) = (account.clone(), self.pause(200));
-        let mut kept = self.change(move |tables| tables.keep(&account, message, limit));
+        let mut kept = self.change(move |tables| {
+            let kept = tables.keep(&account, message, limit);
+            if kept == Kept::Kept {
+                tables.record(along);
+            }
+            kept
+        });
         Box::pin(async move {
             // As if the queue were full.
             tokio::time::sleep(pause).await;
@@ -255,11 +311,19 @@ impl Store for SimStore {
 
     fn forget_offline(&self, account: &BareJid, ids: Vec<i64>) -> Call<()> {
         let account = account.clone();
-        self.change(move |tables| {
-            if let Some(row) = tables.accounts.get_mut(&account) {
-                row.offline.retain(|(_, id), _| !ids.contains(id));
-            }
-        })
+        self.change(move |tables| tables.forget(&account, &ids))
+    }
+
+    fn sessions(&self) -> Call<SavedSessions> {
+        self.change(|tables| tables.sessions())
+    }
+
+    fn record(&self, records: Vec<Record>) -> Call<()> {
+        self.change(move |tables| tables.record(records))
+    }
+
+    fn journal(&self) -> Option<Arc<Journal>> {
+        self.journal.clone()
     }
 
     fn close(&self) -> Call<()> {
@@ -270,63 +334,6 @@ impl Store for SimStore {
             let _ = is_written.await; // an error says that the writer is done
             Ok(())
         })
-    }
-}
-
-impl Tables {
-    fn keep(&mut self, account: &BareJid, message: OfflineMessage, limit: usize) -> Kept {
-        let Some(row) = self.accounts.get_mut(account) else {
-            return Kept::NoAccount;
-        };
-        if row.offline.len() >= limit {
-            return Kept::Full;
-        }
-        let is_kept = row.offline.values().any(|kept| *kept == message);
-        if !is_kept {
-            self.last_id += 1;
-            row.offline.insert((message.at, self.last_id), message);
-        }
-        Kept::Kept
-    }
-
-    fn oldest(&self, account: &BareJid, limit: usize) -> Vec<StoredMessage> {
-        let Some(row) = self.accounts.get(account) else {
-            return Vec::new();
-        };
-        let oldest = row.offline.iter().take(limit);
-        oldest
-            .map(|(&(_, id), message)| StoredMessage {
-                id,
-                message: message.clone(),
-            })
-            .collect()
-    }
-}
-
-impl Row {
-    fn apply(&mut self, change: RosterChange) {
-        if change.touches_items() {
-            self.changes += 1;
-            self.roster.version = self.changes.to_string();
-        }
-        let roster = &mut self.roster;
-        let is_replaced = |jid: &BareJid| {
-            change.remove.contains(jid) || change.put.iter().any(|item| item.jid == *jid)
-        };
-        roster.items.retain(|item| !is_replaced(&item.jid));
-        roster.items.extend(change.put);
-        roster
-            .pending
-            .retain(|request| !change.settle.contains(&request.from));
-        for request in change.ask {
-            if roster
-                .pending
-                .iter()
-                .all(|other| other.from != request.from)
-            {
-                roster.pending.push(request);
-            }
-        }
     }
 }
 

@@ -4,14 +4,15 @@ use super::client::{Client, Habits};
 use super::oracle::Oracle;
 use super::process::Process;
 use super::rng::Rng;
-use super::store::Disk;
+use super::store::SimStore;
+use super::tables::Disk;
 use super::trace::Trace;
-use crate::config::{Config, Sources};
+use crate::config::{Config, Durability, Sources};
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// What everybody shares.
 pub(super) struct World {
@@ -116,10 +117,38 @@ impl World {
         (!last.is_empty()).then(|| rng.pick(last).clone())
     }
 
+    /// What was promised holds also where the process does not come to its end.
+    fn survives_crashes(&self) -> bool {
+        self.config.sm.durability == Durability::Always
+    }
+
+    /// Starts a process. Now and then it crashes while it brings the sessions back.
     async fn start(&self, rng: &mut Rng) {
-        let process = Process::start(&self.config, &self.disk, rng.fork()).await;
-        *lock(&self.process) = Some(process);
-        self.note("server", format_args!("starts"));
+        while !self.try_start(rng).await {
+            sleep(rng.millis(0, 2_000)).await;
+        }
+    }
+
+    async fn try_start(&self, rng: &mut Rng) -> bool {
+        let store = SimStore::open(&self.disk, self.survives_crashes(), rng.fork());
+        let start = Process::start(&self.config, &store);
+        let patience = match rng.percent(15) {
+            true => rng.millis(0, 60),
+            false => Duration::MAX,
+        };
+        match timeout(patience, start).await {
+            Ok(process) => {
+                let sessions = process.sessions().len();
+                self.note("server", format_args!("starts with {sessions} sessions"));
+                *lock(&self.process) = Some(process);
+                true
+            }
+            Err(_) => {
+                store.crash();
+                self.on_crash("while it starts");
+                false
+            }
+        }
     }
 
     async fn stop(&self) {
@@ -128,8 +157,15 @@ impl World {
         };
         self.note("server", format_args!("stops"));
         let in_time = process.stop().await;
-        self.note("server", format_args!("stopped, in time: {in_time}"));
-        let left = process.sessions().len();
+        let sessions = process.sessions();
+        let (left, kept) = match self.config.sm.durability {
+            Durability::Memory => (sessions.len(), 0),
+            _ => (sessions.len() - sessions.hibernating(), sessions.len()),
+        };
+        self.note(
+            "server",
+            format_args!("stopped, in time: {in_time}, with {kept} sessions"),
+        );
         if !in_time || left != 0 {
             self.fail(
                 "server",
@@ -138,14 +174,26 @@ impl World {
         }
     }
 
-    fn crash(&self) {
-        let Some(process) = self.process() else {
-            return;
-        };
-        self.note("server", format_args!("crashes"));
-        process.crash();
-        let recent = Instant::now() - COMMIT_TIME;
-        self.oracle().crash(recent);
+    /// The process crashes before it has stopped.
+    async fn stop_and_crash(&self, after: Duration) {
+        if timeout(after, self.stop()).await.is_err() {
+            self.crash("while it stops");
+        }
+    }
+
+    fn crash(&self, when: &str) {
+        if let Some(process) = self.process() {
+            process.crash();
+            self.on_crash(when);
+        }
+    }
+
+    fn on_crash(&self, when: &str) {
+        self.note("server", format_args!("crashes {when}"));
+        if !self.survives_crashes() {
+            let recent = Instant::now() - COMMIT_TIME;
+            self.oracle().crash(recent);
+        }
     }
 }
 
@@ -205,6 +253,13 @@ async fn finish(world: &Arc<World>, rng: &mut Rng) {
     sleep(Duration::from_secs(5)).await;
     check_empty(world, "at the end");
     world.stop().await;
+    let (sessions, stanzas) = world.disk.sessions();
+    if (sessions, stanzas) != (0, 0) {
+        world.fail(
+            "world",
+            format!("{sessions} sessions and {stanzas} stanzas stay stored"),
+        );
+    }
 }
 
 fn check_empty(world: &World, when: &str) {
@@ -216,15 +271,20 @@ fn check_empty(world: &World, when: &str) {
     }
 }
 
-/// What befalls the process.
+/// What befalls the process; at times again before it has dealt with what befell it.
 async fn misfortune(world: Arc<World>, mut rng: Rng) {
-    let times = rng.weighted(&[50, 35, 15]);
+    let times = rng.weighted(&[40, 30, 15, 15]);
     for _ in 0..times {
         let left = world.rough_until.saturating_duration_since(Instant::now());
-        sleep(left.mul_f64(rng.between(0, 100) as f64 / 100.0)).await;
-        match rng.percent(60) {
-            true => world.stop().await,
-            false => world.crash(),
+        let pause = match rng.percent(30) {
+            true => rng.millis(0, 3_000),
+            false => left.mul_f64(rng.between(0, 100) as f64 / 100.0),
+        };
+        sleep(pause.min(left)).await;
+        match rng.weighted(&[45, 10, 45]) {
+            0 => world.stop().await,
+            1 => world.stop_and_crash(rng.millis(0, 1_500)).await,
+            _ => world.crash("at work"),
         }
         sleep(rng.millis(0, 5_000)).await;
         world.start(&mut rng).await;
@@ -255,6 +315,10 @@ fn config(rng: &mut Rng) -> Config {
         pick("sm.ack_request_frequency", &["0", "1", "5"]),
         pick("sm.ack_request_delay", &["100ms", "250ms", "2s"]),
         pick("sm.ack_timeout", &["5s", "60s"]),
+        pick(
+            "sm.durability",
+            &["memory", "restart", "restart", "always", "always", "always"],
+        ),
         pick("sm.resume_timeout", &["3s", "20s", "60s", "600s"]),
         pick("sm.max_unacked", &["10", "20", "1000"]),
         pick("sm.max_hibernating_per_user", &["1", "2", "8"]),

@@ -4,6 +4,7 @@ mod accounts;
 mod appendix_a;
 mod carbons;
 mod endings;
+mod expiry;
 mod iqs;
 mod login;
 mod messages;

@@ -1,4 +1,8 @@
 use super::*;
+use crate::sessions::Reunion;
+use crate::stanza::address::FullJid;
+use crate::store::journal::{SavedSession, SavedSm, SavedState};
+use std::time::SystemTime;
 
 async fn send(client: &Client, to: &str, range: std::ops::Range<usize>) {
     for i in range {
@@ -161,6 +165,53 @@ async fn what_did_not_fit_comes_when_the_session_is_resumed() {
         mail.push(romeo.next().await);
     }
     assert_eq!(bodies(&mail), (0..50).collect::<Vec<_>>());
+}
+
+/// Its client is away: it could be waited for until the session expires.
+#[tokio::test]
+async fn a_stop_does_not_wait_until_a_hibernating_session_has_room() {
+    let server = Server::with(options(), narrow()).await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..40).await;
+    let romeo = server.bind("romeo", "orchard").await;
+    romeo.send("<presence/>").await;
+    romeo.hibernate(sm());
+    let finished = tokio::time::timeout(PATIENCE, server.local.finished()).await;
+    assert!(finished.is_ok());
+    let (waiting, stored) = (romeo.session.waiting(), server.stored("romeo").await);
+    assert!(stored.len() >= 40 - waiting && !stored.is_empty());
+}
+
+#[tokio::test]
+async fn a_session_of_the_last_process_gets_what_it_had_no_room_for_there() {
+    let server = Server::start().await;
+    let juliet = server.login("juliet", "balcony").await;
+    send(&juliet, "romeo", 0..3).await;
+    let presence = "<presence xmlns='jabber:client' from='romeo@example.org/orchard'/>";
+    let saved = SavedSession {
+        id: 7,
+        jid: FullJid::new("romeo@example.org/orchard").unwrap(),
+        sm: Some(SavedSm {
+            resume_seconds: Some(60),
+            ..SavedSm::default()
+        }),
+        ended: false,
+        state: SavedState {
+            presence: Some((0, presence.into(), SystemTime::UNIX_EPOCH)),
+            ..SavedState::default()
+        },
+        recent: Vec::new(),
+        stanzas: Vec::new(),
+    };
+    let reunion = Reunion::default();
+    let session = server.sessions.restore(saved, &reunion, Instant::now());
+    server.local.restore(session.clone()).await;
+    let previd = session.id().to_string();
+    let claimed = server.sessions.claim(&previd, &bare("romeo")).await;
+    assert!(claimed.is_ok());
+    let romeo = server.client(session);
+    let mail = [romeo.next().await, romeo.next().await, romeo.next().await];
+    assert_eq!(bodies(&mail), [0, 1, 2]);
 }
 
 /// What is sent while one client gets stored messages slowly reaches the other one.
