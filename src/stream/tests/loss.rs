@@ -368,3 +368,26 @@ fn an_ack_that_cannot_be_read_is_not_missed_until_the_client_is_read_again() {
     assert!(talk.wait(Duration::from_secs(59)).is_empty());
     assert!(talk.wait(Duration::from_secs(1))[0].contains("<connection-timeout "));
 }
+
+/// RFC 7395 §3.6: no `<close/>`, so that the client comes back; and it need not send again what
+/// was handled.
+#[test]
+fn a_server_that_stops_leaves_a_session_that_can_be_resumed_after_a_last_ack() {
+    let mut talk = Talk::managed();
+    talk.say(MESSAGE);
+    talk.stream.leave(talk.now);
+    let ack = r#"<a xmlns="urn:xmpp:sm:3" h="1"/>"#;
+    assert_eq!(talk.hear(), [ack, "(the link ends)"]);
+    assert!(talk.stream.is_over());
+    assert_eq!(talk.resume(0).say(&resume(0)), [resumed(1)]);
+}
+
+#[test]
+fn a_server_that_stops_ends_a_session_that_cannot_be_resumed() {
+    let mut talk = Talk::bound();
+    talk.stream.leave(talk.now);
+    let heard = talk.hear();
+    assert!(heard[0].contains("<system-shutdown "), "{heard:?}");
+    assert_eq!(heard[1..], [CLOSE]);
+    assert!(matches!(talk.stream.finish(), Finish::End { .. }));
+}
