@@ -256,7 +256,7 @@ mod tests {
     #[test]
     fn a_new_stream_knows_what_its_account_owes() {
         let options = options(Excess::Slow);
-        let quotas = Quotas::new(options.clone());
+        let quotas = Quotas::new(options);
         let now = Instant::now();
         let quota = quotas.of(now, "romeo@example.org");
         assert!(quota.debt(now, &options).is_zero());
