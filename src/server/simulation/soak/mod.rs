@@ -127,14 +127,10 @@ impl Soak {
     async fn busy_time(&mut self, day: usize, until: Instant) {
         let time = until - Instant::now();
         let pause = time / self.plan.guests;
-<<<<<<< HEAD
-        let restarts = if day.is_multiple_of(3) { self.plan.restarts } else { 0 };
-=======
         let restarts = match day.is_multiple_of(3) {
             true => self.plan.restarts,
             false => 0,
         };
->>>>>>> soak
         let between_restarts = time / (restarts + 1);
         let noon = Instant::now() + time / 2;
         let mut restart = Instant::now() + between_restarts;
