@@ -107,7 +107,6 @@ fn prefix_is_declared_where_it_stands_and_leaves_the_default_namespace_alone() {
     assert_eq!(Element::parse(written), Ok(features));
 }
 
-///
 /// Namespaces in XML 1.0 §3: no other prefix, and no default, may be bound to it.
 #[test]
 fn element_in_the_namespace_of_xml_is_written_with_its_one_prefix() {
@@ -116,6 +115,7 @@ fn element_in_the_namespace_of_xml_is_written_with_its_one_prefix() {
     assert_eq!(tree.to_string(), text);
 }
 
+///
 #[test]
 fn tree_of_any_depth_is_written_and_dropped_without_recursion() {
     let mut element = Element::new("a", "");
