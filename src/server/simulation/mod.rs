@@ -9,7 +9,7 @@
 //!
 //! After each run an [`oracle`] compares what was sent, acknowledged and received: what the server
 //! said that it handled arrives; no session gets anything twice; no account gets again what it
-//! acknowledged; what one client sends comes in order; and at the end the server holds nothing.
+//! acknowledged; what one session sends comes in order; and at the end the server holds nothing.
 //!
 //! `STANZAD_SEEDS=10000 cargo test --release --lib simulation -- --nocapture` tries more seeds, from
 //! `STANZAD_FIRST_SEED` on; `STANZAD_SEED=17 cargo test --lib simulation::whatever -- --nocapture`

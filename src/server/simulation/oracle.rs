@@ -23,7 +23,8 @@ pub(super) enum Way {
 
 #[derive(Debug)]
 struct Message {
-    from: usize,
+    /// The session that it was sent from.
+    from: View,
     to: usize,
     /// The full address that it went to, if it did, and when.
     full: Option<String>,
@@ -45,8 +46,10 @@ struct Session {
     /// When its bind was asked for.
     asked_at: Instant,
     seen: BTreeSet<(Number, bool)>,
-    /// The last that came live, by sending device.
-    last: BTreeMap<usize, Number>,
+    /// The last that came live, by sending session: a client that has lost one without stream
+    /// management may be in the next one before the last words of the former are dealt with
+    /// (RFC 6120 §10.1 orders what comes over one stream).
+    last: BTreeMap<View, Number>,
 }
 
 /// Longer than between a bind and the loss of its link.
@@ -65,8 +68,8 @@ pub(super) struct Oracle {
 }
 
 impl Oracle {
-    /// A device sends a message to an account.
-    pub fn send(&mut self, from: usize, to: usize, full: Option<String>) -> Number {
+    /// A session sends a message to an account.
+    pub fn send(&mut self, from: View, to: usize, full: Option<String>) -> Number {
         let falls = full.as_ref().is_some_and(|full| self.holes.contains(full));
         self.messages.push(Message {
             from,

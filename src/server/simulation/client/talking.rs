@@ -64,6 +64,9 @@ impl Client {
     }
 
     pub(super) fn write_messages(&mut self, wire: &mut Wire) {
+        let Some(view) = self.session.as_ref().map(|session| session.view) else {
+            return;
+        };
         let most = *self.rng.pick(&[1, 3, 12]);
         for _ in 0..self.rng.between(1, most).min(self.habits.messages) {
             self.habits.messages -= 1;
@@ -72,7 +75,7 @@ impl Client {
                 true => self.world.address_of(account, &mut self.rng),
                 false => None,
             };
-            let number = self.world.oracle().send(self.device, account, full.clone());
+            let number = self.world.oracle().send(view, account, full.clone());
             let to = full.unwrap_or_else(|| address(account));
             let body = match self.rng.percent(90) {
                 true => "x".to_owned(),
