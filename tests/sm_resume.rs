@@ -651,14 +651,17 @@ mod over_transports {
 }
 
 /// Restart: in this version no session outlives the process, and no message is lost by that.
+/// Where sessions do not outlive the process; where they do, see `sm_restart.rs`.
 mod shutdown {
     use super::*;
+
+    const MEMORY: &[&str] = &["sm.durability=memory"];
 
     #[tokio::test]
     async fn what_was_not_acked_at_a_stop_is_there_after_the_start() {
         let state = tempfile::tempdir().expect("a directory");
         let path = state.path().to_owned();
-        let server = TestServer::at(state, &[]).await;
+        let server = TestServer::at(state, MEMORY).await;
         let (mut romeo, _) = resumable(&server).await;
         let mut juliet = Client::login(&server, "juliet").await;
         says(&mut juliet, &["one", "two"]).await;
@@ -671,7 +674,7 @@ mod shutdown {
         drop((romeo, juliet));
         assert!(stopping.await.expect("no panic"));
         assert_eq!(state.path(), path);
-        let server = TestServer::at(state, &[]).await;
+        let server = TestServer::at(state, MEMORY).await;
         let mut romeo = Client::login(&server, "romeo").await;
         romeo.send("<presence xmlns='jabber:client'/>").await;
         assert_eq!(bodies(&romeo.stored(2).await), ["one", "two"]);
@@ -680,7 +683,7 @@ mod shutdown {
     /// A session that hibernates is not lost by a stop, nor one whose link is lost at that moment.
     #[tokio::test]
     async fn sessions_that_hibernate_end_and_what_they_held_is_stored() {
-        let server = TestServer::start().await;
+        let server = TestServer::with(MEMORY).await;
         let (romeo, _) = resumable(&server).await;
         drop(romeo);
         server.hibernating(1).await;
@@ -691,7 +694,7 @@ mod shutdown {
         let stopping = tokio::spawn(server.stop());
         drop(juliet);
         assert!(stopping.await.expect("no panic"));
-        let server = TestServer::at(state, &[]).await;
+        let server = TestServer::at(state, MEMORY).await;
         let mut romeo = Client::login(&server, "romeo").await;
         romeo.send("<presence xmlns='jabber:client'/>").await;
         assert_eq!(bodies(&romeo.stored(2).await), ["one", "two"]);
