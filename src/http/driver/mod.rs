@@ -290,9 +290,7 @@ impl Driver {
         let Some(journal) = self.journal().cloned() else {
             return;
         };
-        // Who acknowledges nothing cannot know more than the disk does.
-        let waits = self.recorder.is_managed();
-        self.held.hold(waits.then_some(&journal), &mut self.stream);
+        self.held.hold(&journal, &mut self.stream);
         self.held.poll(cx, &journal);
     }
 
@@ -537,8 +535,12 @@ impl Driver {
     /// first; to be called before [`Driver::finish`]. The stanzas among them go the way of what a
     /// session leaves behind. Where stream management is on it knows better, and they are ignored.
     pub fn give_back(&mut self, elements: &[Arc<str>]) {
-        let newest_first = elements.iter().rev().filter_map(|element| {
-            let Stanza { text, kind, .. } = Stanza::of_server((&**element).into())?;
+        // What waits for the disk was not even taken.
+        let held = self.held.take_elements();
+        let held = held.iter().rev().map(|element| &**element);
+        let newest_first = held.chain(elements.iter().rev().map(|element| &**element));
+        let newest_first = newest_first.filter_map(|element| {
+            let Stanza { text, kind, .. } = Stanza::of_server(element.into())?;
             Some(self.sent.take(text, kind))
         });
         self.undelivered = newest_first.collect();

@@ -2,10 +2,10 @@
 //! hears more.
 
 use crate::sessions::Session;
+use crate::stanza::ByteString;
 use crate::store::journal::Journal;
 use crate::stream::{Arrived, Sm, Stream, Transmit};
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::task::{Context, Waker};
 
 /// So many bytes may wait for the disk; the rest stays in the mailbox.
@@ -22,11 +22,6 @@ impl Recorder {
     /// A session that is recorded already is resumed.
     pub(super) fn on_resumed(&mut self, sm: &Sm) {
         self.handled = Some(sm.handled());
-    }
-
-    /// Whether stream management is on, or was until the stream ended.
-    pub(super) fn is_managed(&self) -> bool {
-        self.handled.is_some()
     }
 
     /// Records what changed.
@@ -88,11 +83,10 @@ impl Held {
 
     /// Takes what the stream has to say: it may go when all that is recorded by now in `journal`
     /// is on disk.
-    pub(super) fn hold(&mut self, journal: Option<&Arc<Journal>>, stream: &mut Stream) {
+    pub(super) fn hold(&mut self, journal: &Journal, stream: &mut Stream) {
         let mut position = None;
         while let Some(transmit) = stream.poll_transmit() {
-            let recorded = || journal.map_or(0, |journal| journal.position());
-            let position = *position.get_or_insert_with(recorded);
+            let position = *position.get_or_insert_with(|| journal.position());
             self.bytes += size_bytes(&transmit);
             self.transmits.push_back((position, transmit));
         }
@@ -132,6 +126,17 @@ impl Held {
         let (_, transmit) = self.transmits.pop_front()?;
         self.bytes -= size_bytes(&transmit);
         Some(transmit)
+    }
+
+    /// The elements among them, for good, oldest first.
+    pub(super) fn take_elements(&mut self) -> Vec<ByteString> {
+        self.bytes = 0;
+        let all = self.transmits.drain(..);
+        all.filter_map(|(_, transmit)| match transmit {
+            Transmit::Element(text) => Some(text),
+            _ => None,
+        })
+        .collect()
     }
 
     pub(super) fn is_empty(&self) -> bool {
