@@ -2,7 +2,7 @@
 
 mod kit;
 
-use kit::xmpp::show;
+use kit::xmpp::{befriend, show};
 use kit::{CLIENT, Client, TestServer};
 use stanzad::xml::Element;
 
@@ -19,20 +19,6 @@ async fn send(client: &mut Client, attributes: &str, inner: &str) {
             "<presence xmlns='{CLIENT}' {attributes}>{inner}</presence>"
         ))
         .await;
-}
-
-/// Each sees the other.
-async fn befriend(a: &mut Client, b: &mut Client) {
-    let (to_a, to_b) = (format!("to='{}'", a.bare()), format!("to='{}'", b.bare()));
-    send(a, &format!("{to_b} type='subscribe'"), "").await;
-    a.sync().await;
-    send(b, &format!("{to_a} type='subscribed'"), "").await;
-    send(b, &format!("{to_a} type='subscribe'"), "").await;
-    b.sync().await;
-    send(a, &format!("{to_b} type='subscribed'"), "").await;
-    a.sync().await;
-    b.sync().await;
-    a.sync().await;
 }
 
 async fn available(server: &TestServer, name: &str, resource: &str) -> Client {

@@ -3,8 +3,8 @@
 mod kit;
 
 use kit::process::Process;
-use kit::xmpp::{body, h};
-use kit::{CLIENT, Client, DELAY, Http, SM, STANZAS, TestServer};
+use kit::xmpp::{befriend, body, h, item_not_found};
+use kit::{CLIENT, Client, DELAY, Http, SM, TestServer};
 use stanzad::xml::Element;
 
 const ROMEO: &str = "romeo@example.org/orchard";
@@ -19,7 +19,7 @@ async fn restart<const N: usize>(
 ) -> (TestServer, [Vec<String>; N]) {
     let TestServer { server, state } = server;
     let heard = clients.map(|client| tokio::spawn(async move { last_words(client).await }));
-    assert!(server.stop().await, "somebody did not go");
+    assert!(server.stop().await.in_time, "somebody did not go");
     let mut all = [const { Vec::new() }; N];
     for (heard, task) in all.iter_mut().zip(heard) {
         *heard = task.await.expect("last words");
@@ -33,30 +33,6 @@ async fn last_words(mut client: Client) -> Vec<String> {
         texts.push(GONE.to_owned());
     }
     texts
-}
-
-fn item_not_found(answer: &Element) -> bool {
-    answer.is("failed", SM) && answer.child("item-not-found", STANZAS).is_some()
-}
-
-async fn befriend(a: &mut Client, b: &mut Client) {
-    let (a_bare, b_bare) = (a.bare().to_owned(), b.bare().to_owned());
-    for (from_a, to, kind) in [
-        (true, &b_bare, "subscribe"),
-        (false, &a_bare, "subscribed"),
-        (false, &a_bare, "subscribe"),
-        (true, &b_bare, "subscribed"),
-    ] {
-        let client = if from_a { &mut *a } else { &mut *b };
-        client
-            .send(&format!(
-                "<presence xmlns='{CLIENT}' to='{to}' type='{kind}'/>"
-            ))
-            .await;
-        client.sync().await;
-    }
-    a.sync().await;
-    b.sync().await;
 }
 
 mod a_clean_stop {

@@ -3,9 +3,8 @@
 mod kit;
 
 use kit::ws::{CLOSE, code_bytes};
-use kit::xmpp::{bodies, h};
+use kit::xmpp::{befriend, bodies, h, item_not_found};
 use kit::{CLIENT, Client, DELAY, SM, STANZAS, TestServer, body};
-use stanzad::xml::Element;
 
 const ROMEO: &str = "romeo@example.org/orchard";
 
@@ -22,31 +21,6 @@ async fn says(juliet: &mut Client, texts: &[&str]) {
         juliet.chat(ROMEO, text).await;
     }
     juliet.hears_nothing().await; // S-23: no error either
-}
-
-fn item_not_found(answer: &Element) -> bool {
-    answer.is("failed", SM) && answer.child("item-not-found", STANZAS).is_some()
-}
-
-/// Makes two accounts see each other.
-async fn befriend(a: &mut Client, b: &mut Client) {
-    let (a_bare, b_bare) = (a.bare().to_owned(), b.bare().to_owned());
-    for (from, to, kind) in [
-        (0, &b_bare, "subscribe"),
-        (1, &a_bare, "subscribed"),
-        (1, &a_bare, "subscribe"),
-        (0, &b_bare, "subscribed"),
-    ] {
-        let client = if from == 0 { &mut *a } else { &mut *b };
-        client
-            .send(&format!(
-                "<presence xmlns='{CLIENT}' to='{to}' type='{kind}'/>"
-            ))
-            .await;
-        client.sync().await;
-    }
-    a.sync().await;
-    b.sync().await;
 }
 
 mod refused {
@@ -672,7 +646,7 @@ mod shutdown {
         romeo.refused(&["system-shutdown"]).await;
         juliet.refused(&["system-shutdown"]).await;
         drop((romeo, juliet));
-        assert!(stopping.await.expect("no panic"));
+        assert!(stopping.await.expect("no panic").in_time);
         assert_eq!(state.path(), path);
         let server = TestServer::at(state, MEMORY).await;
         let mut romeo = Client::login(&server, "romeo").await;
@@ -693,7 +667,7 @@ mod shutdown {
         let TestServer { server, state } = server;
         let stopping = tokio::spawn(server.stop());
         drop(juliet);
-        assert!(stopping.await.expect("no panic"));
+        assert!(stopping.await.expect("no panic").in_time);
         let server = TestServer::at(state, MEMORY).await;
         let mut romeo = Client::login(&server, "romeo").await;
         romeo.send("<presence xmlns='jabber:client'/>").await;

@@ -436,3 +436,30 @@ pub fn stream_condition(error: &Element) -> String {
 pub fn show(elements: &[Element]) -> String {
     elements.iter().map(|e| format!("{e}\n")).collect()
 }
+
+/// Makes two accounts see each other; what that causes has come when this returns.
+pub async fn befriend(a: &mut Client, b: &mut Client) {
+    let (a_bare, b_bare) = (a.bare().to_owned(), b.bare().to_owned());
+    for (from_a, to, kind) in [
+        (true, &b_bare, "subscribe"),
+        (false, &a_bare, "subscribed"),
+        (false, &a_bare, "subscribe"),
+        (true, &b_bare, "subscribed"),
+    ] {
+        let client = if from_a { &mut *a } else { &mut *b };
+        client
+            .send(&format!(
+                "<presence xmlns='{CLIENT}' to='{to}' type='{kind}'/>"
+            ))
+            .await;
+        client.sync().await;
+    }
+    a.sync().await;
+    b.sync().await;
+    a.sync().await;
+}
+
+/// Whether a resumption was refused because there is no such session.
+pub fn item_not_found(answer: &Element) -> bool {
+    answer.is("failed", SM) && answer.child("item-not-found", STANZAS).is_some()
+}
