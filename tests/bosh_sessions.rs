@@ -519,6 +519,6 @@ mod ending {
         let error = answer.child("error", ETHERX).expect("why");
         assert_eq!(stream_condition(error), "system-shutdown");
         drop((held, bosh, juliet));
-        assert!(stopping.await.expect("no panic"));
+        assert!(stopping.await.expect("no panic").in_time);
     }
 }

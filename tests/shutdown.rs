@@ -51,7 +51,7 @@ mod the_delay {
         let served = told.elapsed();
         assert!(!romeo.is_finished() || served > DELAY);
         let juliet = end_of(juliet);
-        assert!(stop.await.expect("a stop"), "somebody did not go");
+        assert!(stop.await.expect("a stop").in_time, "somebody did not go");
         let early = DELAY - Duration::from_millis(100);
         for gone in [romeo, juliet] {
             let gone = gone.await.expect("an end") - told;
@@ -74,7 +74,7 @@ mod the_pace {
             ends.push(end_of(resumable(&server, name).await));
         }
         let told = Instant::now();
-        assert!(server.server.stop().await, "somebody did not go");
+        assert!(server.server.stop().await.in_time, "somebody did not go");
         let mut gone = Vec::new();
         for end in ends {
             gone.push(end.await.expect("an end") - told);
@@ -93,7 +93,7 @@ mod the_pace {
         for name in ["romeo", "juliet", "mercutio"] {
             ends.push(end_of(resumable(&server, name).await));
         }
-        assert!(server.server.stop().await, "somebody did not go");
+        assert!(server.server.stop().await.in_time, "somebody did not go");
         let mut gone = Vec::new();
         for end in ends {
             gone.push(end.await.expect("an end"));

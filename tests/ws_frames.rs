@@ -454,6 +454,11 @@ mod closing {
         let texts = last.ws.ends_with(1001).await;
         assert!(texts[0].contains("<system-shutdown "), "{texts:?}");
         drop(last);
-        assert!(within("the stop", stopping).await.expect("no panic"));
+        assert!(
+            within("the stop", stopping)
+                .await
+                .expect("no panic")
+                .in_time
+        );
     }
 }

@@ -54,10 +54,15 @@ async fn serve(
     }
     // Whoever signals twice does not want to wait.
     tokio::select! {
-        in_time = server.stop() => tracing::info!(in_time, "stopped"),
-        Told::Stop(name) = signals.next_stop() => tracing::warn!(signal = name, "stopped at once"),
+        stopped = server.stop() => {
+            tracing::info!(in_time = stopped.in_time, "stopped");
+            stopped.stored.map_err(|error| Failure::Failed(format!("the store: {error}")))
+        }
+        Told::Stop(name) = signals.next_stop() => {
+            tracing::warn!(signal = name, "stopped at once");
+            Ok(())
+        }
     }
-    Ok(())
 }
 
 /// How long a stop takes at most where the store is not slow.

@@ -21,4 +21,5 @@ pub use check::{Check, checks};
 pub use demo::DemoAccount;
 pub use handover::{Handover, HandoverError, Port};
 pub use options::hosts;
+pub use shutdown::Stopped;
 pub use start::{Server, StartError, open_store};

@@ -3,17 +3,17 @@
 use super::demo::{self, DemoAccount};
 use super::edge::Edge;
 use super::handover::{Assigned, Handover, HandoverError, Port};
-use super::{options, restore, shutdown, sweep};
+use super::{Stopped, options, restore, shutdown, sweep};
 use crate::backend::local::{Local, OptionsError};
 use crate::config::{Config, Durability};
 use crate::http::admin;
-use crate::http::departure::{Departure, Farewell, departure};
+use crate::http::departure::{Departure, departure};
 use crate::http::door::Door;
 use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::{ConnectionCap, ListenError, Listener};
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
-use crate::sessions::{Quotas, Sessions, SessionsOptions};
+use crate::sessions::{Quotas, Sessions};
 use crate::stanza::address::BareJid;
 use crate::store::{Journaling, Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
@@ -210,15 +210,6 @@ impl Server {
         waiting
     }
 
-    /// All sessions of a user hibernate when the server stops, however many they are.
-    fn lift_hibernation_bound(&self) {
-        let options = options::sessions(&self.config);
-        self.rooms.sessions.set_options(SessionsOptions {
-            max_hibernating_per_user: usize::MAX,
-            ..options
-        });
-    }
-
     fn reload_certificate(&self) {
         let (Some(tls), Some(source)) = (&self.tls, options::certificate(&self.config)) else {
             return;
@@ -232,56 +223,22 @@ impl Server {
     /// Says on `/readyz` that it stops, closes the ports, lets go of every client at the pace of
     /// `[shutdown]`, waits within `shutdown_grace` until all are gone and what the sessions that
     /// ended left behind is dealt with, and hands those that can be resumed to the store
-    /// (`sm.durability`). Returns whether all were gone in time.
-    pub async fn stop(mut self) -> bool {
+    /// (`sm.durability`).
+    pub async fn stop(mut self) -> Stopped {
         self.draining.store(true, Ordering::Relaxed);
         tokio::time::sleep(self.config.shutdown.delay).await;
         self.closing.send_replace(true);
-        let farewell = match self.config.sm.durability {
-            Durability::Memory => Farewell::ForGood,
-            Durability::Restart | Durability::Always => Farewell::UntilLater,
-        };
-        self.lift_hibernation_bound();
-        let grace = self.config.shutdown_grace;
-        let pace = shutdown::pace(self.config.shutdown.pace, self.departure.remaining(), grace);
-        let clients = tokio::time::timeout(grace, async {
-            self.departure.begin(pace, farewell);
-            let ports = async { while self.listeners.join_next().await.is_some() {} };
-            tokio::join!(self.departure.all_gone(), ports);
-        });
-        // What clients were promised is stored however long it takes: the grace is for those who
-        // are connected, and no slow one among them takes the others the time for it. The sweep
-        // is between two rounds, or deals with what it ended.
-        let ended = async {
-            if farewell == Farewell::ForGood {
-                shutdown::end_hibernating(&self.rooms).await;
-            }
-        };
-        let (in_time, (), _) = tokio::join!(clients, ended, &mut self.sweep);
-        let in_time = in_time.is_ok();
-        if !in_time {
-            tracing::warn!(
-                sessions = self.rooms.sessions.len(),
-                "shutdown_grace is over"
-            );
-        }
-        if farewell == Farewell::ForGood {
-            // Those whose link was lost meanwhile.
-            shutdown::end_hibernating(&self.rooms).await;
-        }
-        shutdown::all_let_go(&self.rooms).await;
-        self.local.finished().await;
-        if farewell == Farewell::UntilLater
-            && let Err(error) = shutdown::save_sessions(&self.rooms, &self.store).await
-        {
-            tracing::error!(%error, "sessions could not be saved: they end, and what they hold is stored as messages");
-            shutdown::end_hibernating(&self.rooms).await;
-            self.local.finished().await;
-        }
-        if let Err(error) = self.store.close().await {
-            tracing::error!(%error, "the store did not close in order");
-        }
-        in_time
+        let ports = async { while self.listeners.join_next().await.is_some() {} };
+        shutdown::stop(
+            &self.config,
+            &self.rooms,
+            &self.local,
+            &self.store,
+            std::slice::from_ref(&self.departure),
+            &mut self.sweep,
+            ports,
+        )
+        .await
     }
 }
 

@@ -6,20 +6,19 @@ use super::store::SimStore;
 use crate::auth::{Mechanism, Offer, SaslFailure};
 use crate::backend::local::Local;
 use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply, Transport};
-use crate::config::{Config, Durability};
+use crate::config::Config;
 use crate::http::bosh::{BoshState, routes};
-use crate::http::departure::{Departure, Farewell, Stopping, departure};
+use crate::http::departure::{Departure, Stopping, departure};
 use crate::http::driver::{Driver, Rooms};
 use crate::http::ws::run;
 use crate::server::{options, restore, shutdown, sweep};
-use crate::sessions::{Ending, Session, Sessions, SessionsOptions};
+use crate::sessions::{Ending, Session, Sessions};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Stanza, StanzaError};
 use crate::store::Store;
 use crate::stream::{Framing, Outbound};
 use arc_swap::ArcSwap;
 use axum::Router;
-use futures_util::future::join_all;
 use std::collections::HashSet;
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -143,52 +142,24 @@ impl Process {
     /// As [`crate::server::Server::stop`]. Returns whether all were gone in time.
     pub async fn stop(&self) -> bool {
         self.closing.send_replace(true);
-        let farewell = match self.config.sm.durability {
-            Durability::Memory => Farewell::ForGood,
-            Durability::Restart | Durability::Always => Farewell::UntilLater,
-        };
-        self.lift_hibernation_bound();
         lock(&self.routers).clear();
         let departures = lock(&self.departures).take().unwrap_or_default();
-        let clients = tokio::time::timeout(self.config.shutdown_grace, async {
-            for departure in &departures {
-                departure.begin(0, farewell);
-            }
-            join_all(departures.iter().map(Departure::all_gone)).await;
-        });
         let sweep = lock(&self.sweep).take();
-        let sweep = async {
-            if let Some(sweep) = sweep {
-                let _ = sweep.await;
-            }
-        };
-        let is_for_good = farewell == Farewell::ForGood;
-        let ended = async {
-            if is_for_good {
-                shutdown::end_hibernating(&self.rooms).await;
-            }
-        };
-        let (in_time, (), ()) = tokio::join!(clients, ended, sweep);
-        if is_for_good {
-            shutdown::end_hibernating(&self.rooms).await;
-        }
-        self.local.finished().await;
-        if !is_for_good {
-            let store: Arc<dyn Store> = self.store.clone();
-            let saved = shutdown::save_sessions(&self.rooms, &store).await;
-            saved.expect("the store takes sessions");
-        }
-        let _ = self.store.close().await;
+        let mut sweep = sweep.expect("one stop at a time");
+        let store: Arc<dyn Store> = self.store.clone();
+        let stopped = shutdown::stop(
+            &self.config,
+            &self.rooms,
+            &self.local,
+            &store,
+            &departures,
+            &mut sweep,
+            async {},
+        );
+        let stopped = stopped.await;
         self.crash();
-        in_time.is_ok()
-    }
-
-    fn lift_hibernation_bound(&self) {
-        let options = options::sessions(&self.config);
-        self.rooms.sessions.set_options(SessionsOptions {
-            max_hibernating_per_user: usize::MAX,
-            ..options
-        });
+        stopped.stored.expect("the store takes sessions");
+        stopped.in_time
     }
 
     /// Everything is gone at once but what the store has committed.

@@ -7,7 +7,7 @@ use crate::backend::local::Local;
 use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply, Transport};
 use crate::census::Count;
 use crate::http::bosh::{BoshState, routes};
-use crate::http::departure::{Departure, Farewell, Stopping, departure};
+use crate::http::departure::{Departure, Stopping, departure};
 use crate::http::door::{Door, Newcomer};
 use crate::http::driver::{Driver, Rooms};
 use crate::http::peer::Peer;
@@ -17,7 +17,7 @@ use crate::server::simulation::rng::Rng;
 use crate::server::simulation::store::SimStore;
 use crate::server::simulation::websocket::WebSocket;
 use crate::server::{options, restore, shutdown, sweep};
-use crate::sessions::{Ending, Quotas, Session, Sessions, SessionsOptions};
+use crate::sessions::{Ending, Quotas, Session, Sessions};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Stanza, StanzaError};
 use crate::store::Store;
@@ -129,31 +129,31 @@ impl House {
     /// As [`crate::server::Server::stop`]. What is left of it is given back, to be looked at.
     pub async fn stop(self) -> Remains {
         self.closing.send_replace(true);
-        let options = options::sessions(&self.local_config());
-        self.rooms.sessions.set_options(SessionsOptions {
-            max_hibernating_per_user: usize::MAX,
-            ..options
-        });
-        self.departure.begin(0, Farewell::UntilLater);
         let (router, bosh, stopping) = (self.router, self.bosh, self.stopping);
         drop((router, bosh, stopping));
-        self.departure.all_gone().await;
-        self.sweep.await.expect("the sweep comes to its end");
-        self.local.finished().await;
+        let config = &self
+            .town
+            .upgrade()
+            .expect("the town outlives its houses")
+            .config;
         let store: Arc<dyn Store> = self.store;
-        let saved = shutdown::save_sessions(&self.rooms, &store).await;
-        saved.expect("the store takes sessions");
-        store.close().await.expect("the store closes");
+        let (departures, mut sweep) = ([self.departure], self.sweep);
+        let stopped = shutdown::stop(
+            config,
+            &self.rooms,
+            &self.local,
+            &store,
+            &departures,
+            &mut sweep,
+            async {},
+        );
+        let stopped = stopped.await;
+        stopped.stored.expect("the store takes sessions and closes");
         Remains {
             sessions: Arc::downgrade(&self.rooms.sessions),
             local: Arc::downgrade(&self.local),
             store: Arc::downgrade(&store),
         }
-    }
-
-    fn local_config(&self) -> crate::config::Config {
-        let town = self.town.upgrade().expect("the town outlives its houses");
-        town.config.clone()
     }
 
     /// What there is in every table.
