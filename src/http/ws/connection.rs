@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::Sleep;
-use tokio_tungstenite::tungstenite::Utf8Bytes;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 /// `[ws]`
@@ -129,17 +128,19 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         loop {
             let writable = self.socket.queued_bytes() < MAX_QUEUED_BYTES;
             self.driver.poll(cx, now, writable);
-            let wrote = self.queue_transmits(cx).map_err(end_of)?;
+            let wrote = self.queue_transmits();
             if let Some(code) = self.closing {
                 // A peer that reads slowly gets the last words while its session goes on.
                 return Err(End::Close(code));
             }
+            // What is there is read before anything is written: its answers share one write.
+            if self.read_batch(cx, now, &mut reads_left)? {
+                continue;
+            }
             let flushed = self.flush(cx, now)?;
-            let read = reads_left > 0 && self.read(cx, now)?;
-            reads_left -= usize::from(read);
             // The mailbox was not asked while the peer took nothing; nobody else would wake us.
             let relieved = flushed && !writable;
-            if !read && !wrote && !relieved {
+            if !wrote && !relieved {
                 break;
             }
         }
@@ -147,35 +148,45 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
             cx.waker().wake_by_ref();
         }
         self.driver.set_queued_bytes(self.socket.queued_bytes());
+        self.socket.rest();
         Ok(())
     }
 
+    /// Reads what is there and wanted. Returns whether something was.
+    fn read_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        reads_left: &mut usize,
+    ) -> Result<bool, End> {
+        let mut any = false;
+        while *reads_left > 0 && self.read(cx, now)? {
+            *reads_left -= 1;
+            any = true;
+        }
+        Ok(any)
+    }
+
     /// Hands what the stream has to say to the socket. Returns whether there was something.
-    fn queue_transmits(&mut self, cx: &mut Context<'_>) -> Result<bool, SocketError> {
+    fn queue_transmits(&mut self) -> bool {
         let mut any = false;
         while let Some(transmit) = self.driver.poll_transmit() {
             any = true;
-            let text = match transmit {
-                Transmit::Leave => {
-                    self.closing = Some(CloseCode::Away);
-                    continue;
-                }
-                Transmit::Open { from, id } => open(&from, &id),
-                Transmit::Element(text) | Transmit::Error(text) => text,
+            match transmit {
+                Transmit::Leave => self.closing = Some(CloseCode::Away),
+                Transmit::Open { from, id } => self.socket.queue_text(&open(&from, &id)),
+                Transmit::Element(text) | Transmit::Error(text) => self.socket.queue_text(&text),
                 Transmit::Redirect(uri) => {
                     self.closing = Some(CloseCode::Normal);
-                    close_to(&uri)
+                    self.socket.queue_text(&close_to(&uri));
                 }
                 Transmit::Close(fault) => {
                     self.closing = Some(fault.as_ref().map_or(CloseCode::Normal, close_code));
-                    CLOSE.into()
+                    self.socket.queue_text(CLOSE);
                 }
-            };
-            // The bytes were text a moment ago; the check costs less than a copy would.
-            let text = Utf8Bytes::try_from(text.into_bytes()).map_err(|_| SocketError::Lost)?;
-            self.socket.queue_text(cx, text)?;
+            }
         }
-        Ok(any)
+        any
     }
 
     /// Writes out what the peer takes, and notes when it took something last. Returns whether
@@ -220,7 +231,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         };
         self.heard_at = now;
         match incoming {
-            Incoming::Text(text) => self.driver.on_frame(now, &text),
+            Incoming::Text(text) => self.driver.on_frame(now, text),
             Incoming::SignOfLife => {}
             Incoming::Binary => return Err(End::Close(CloseCode::Unsupported)), // RFC 7395 §3.2
             Incoming::Close => return Err(End::Closed),
@@ -237,19 +248,31 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
         if self.pinged_at + self.options.ping_interval <= now {
             self.pinged_at = now;
-            if self.socket.queue_ping(cx).is_err() {
-                return Poll::Ready(End::Lost);
-            }
+            self.socket.queue_ping();
             if let Err(end) = self.flush(cx, now) {
                 return Poll::Ready(end);
             }
+            self.socket.rest();
         }
-        let deadline = self.next_deadline();
-        self.sleep.as_mut().reset(deadline.into());
-        if self.sleep.as_mut().poll(cx).is_ready() {
-            cx.waker().wake_by_ref(); // it has passed already: everything has another turn
-        }
+        self.sleep_until(cx, self.next_deadline());
         Poll::Pending
+    }
+
+    /// The timer is set when a deadline comes sooner than it would ring, and when it rings. It is
+    /// not put off: one that rings too early costs one turn, one that is moved costs every stanza.
+    fn sleep_until(&mut self, cx: &mut Context<'_>, deadline: Instant) {
+        let deadline = deadline.into();
+        let mut sleep = self.sleep.as_mut();
+        if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= deadline {
+                cx.waker().wake_by_ref(); // it has passed already: everything has another turn
+                return;
+            }
+            sleep.as_mut().reset(deadline);
+        }
     }
 
     fn next_deadline(&self) -> Instant {
@@ -291,12 +314,7 @@ async fn close<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<IO>, end: 
             let _ = poll_fn(|cx| socket.poll_flush(cx)).await;
         }
         End::Close(code) => {
-            if poll_fn(|cx| Poll::Ready(socket.close(cx, code, "")))
-                .await
-                .is_err()
-            {
-                return;
-            }
+            socket.close(code);
             let _ = poll_fn(|cx| socket.poll_flush(cx)).await;
             if !matches!(
                 code,
@@ -312,10 +330,8 @@ async fn close<IO: AsyncRead + AsyncWrite + Unpin>(mut socket: Socket<IO>, end: 
 }
 
 async fn await_close_frame<IO: AsyncRead + AsyncWrite + Unpin>(socket: &mut Socket<IO>) {
-    loop {
-        match poll_fn(|cx| socket.poll_read(cx)).await {
-            Ok(Incoming::Close) | Err(_) => return,
-            Ok(_) => {}
-        }
-    }
+    let is_last = |incoming: Result<Incoming<'_>, SocketError>| {
+        matches!(incoming, Ok(Incoming::Close) | Err(_))
+    };
+    while !poll_fn(|cx| socket.poll_read(cx).map(is_last)).await {}
 }
