@@ -47,7 +47,7 @@ where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let now = crate::clock::now();
-    let connection = Connection {
+    let mut connection = Connection {
         socket: Socket::new(io, early, driver.max_frame_bytes()),
         driver,
         options,
@@ -57,24 +57,21 @@ where
         closing: None,
         sleep: Box::pin(tokio::time::sleep(options.ping_interval)),
     };
-    serve(connection, stopping)
-}
-
-async fn serve<IO: AsyncRead + AsyncWrite + Unpin>(
-    mut connection: Connection<IO>,
-    stopping: Stopping,
-) {
-    let end = {
-        // A copy: the server waits, before it closes the store, until the last one is gone.
-        let mut stopping = std::pin::pin!(stopping.clone().my_turn());
-        poll_fn(|cx| connection.poll(cx, stopping.as_mut())).await
-    };
-    let Connection { socket, driver, .. } = connection;
-    // The session is dealt with first: it does not wait for a slow closing handshake.
-    driver.finish().await;
-    // The time-out bounds a peer that neither reads nor closes.
-    let _ = tokio::time::timeout(CLOSE_TIMEOUT, close(socket, end)).await;
-    drop(stopping);
+    // A block, since a function would have its arguments twice. What comes at the end is boxed:
+    // an idle connection has no room for it.
+    async move {
+        let end = {
+            // A copy: the server waits, before it closes the store, until the last one is gone.
+            let mut stopping = std::pin::pin!(stopping.clone().my_turn());
+            poll_fn(|cx| connection.poll(cx, stopping.as_mut())).await
+        };
+        // The session is dealt with first: it does not wait for a slow closing handshake.
+        Box::pin(connection.driver.finish()).await;
+        // The time-out bounds a peer that neither reads nor closes.
+        let close = close(connection.socket, end);
+        let _ = Box::pin(tokio::time::timeout(CLOSE_TIMEOUT, close)).await;
+        drop(stopping);
+    }
 }
 
 struct Connection<IO> {
@@ -334,4 +331,25 @@ async fn await_close_frame<IO: AsyncRead + AsyncWrite + Unpin>(socket: &mut Sock
         matches!(incoming, Ok(Incoming::Close) | Err(_))
     };
     while !poll_fn(|cx| socket.poll_read(cx).map(is_last)).await {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::listener::Link;
+
+    /// The size of what a function returns, without calling it.
+    fn size_of_output<A, B, C, D, E, F>(_: impl FnOnce(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    /// The task is most of what an idle connection costs: it must not grow unseen.
+    #[test]
+    fn the_task_of_a_connection_is_small() {
+        let task = size_of_output(|io: Link, early: &[u8], driver, options, stopping| {
+            run(io, early, driver, options, stopping)
+        });
+        println!("driver {}, task {task} bytes", size_of::<Driver>());
+        assert!(task <= 1280, "{task} bytes");
+    }
 }

@@ -93,11 +93,11 @@ async fn stream(upgrade: OnUpgrade, endpoint: Endpoint, connection: Arc<Connecti
     let driver = Driver::new(endpoint.rooms, connection, Framing::WebSocket);
     let options = **endpoint.options.load();
     let stopping = endpoint.stopping;
-    // Boxed, so that the task that waits for an upgrade is small; a stream lives in its box.
+    // A task of its own once more: this one has room for what an upgrade needs.
     match Link::from_upgraded(upgraded) {
-        Ok((link, early)) => Box::pin(run(link, &early, driver, options, stopping)).await,
-        Err(other) => Box::pin(run(TokioIo::new(other), &[], driver, options, stopping)).await,
-    }
+        Ok((link, early)) => tokio::spawn(run(link, &early, driver, options, stopping)),
+        Err(other) => tokio::spawn(run(TokioIo::new(other), &[], driver, options, stopping)),
+    };
 }
 
 /// Behind a listener that is not ours nothing is known of the peer, and nothing is trusted.
