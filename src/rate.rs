@@ -60,6 +60,9 @@ pub struct Meter {
 impl Meter {
     /// How long until `amount` is there; zero if it is there now.
     pub fn wait(&self, now: Instant, rate: Rate, amount: u64) -> Duration {
+        if rate.is_unlimited() {
+            return Duration::ZERO; // also for who looked at the clock before the last one did
+        }
         let missing = self.until_full(now) + rate.time_of(amount);
         missing.saturating_sub(rate.time_of(rate.burst))
     }
@@ -146,6 +149,14 @@ mod tests {
         assert_eq!(meter.wait(now, RATE, 1), milliseconds(100));
         assert_eq!(meter.wait(now + milliseconds(99), RATE, 1), milliseconds(1));
         assert_eq!(meter.wait(now + milliseconds(100), RATE, 1), Duration::ZERO);
+    }
+
+    /// Two threads look at the clock, and the one that looked first comes second.
+    #[test]
+    fn without_a_bound_nobody_waits_not_even_who_comes_with_an_older_time() {
+        let (now, mut meter) = (crate::clock::now(), Meter::default());
+        meter.charge(now + milliseconds(5), Rate::UNLIMITED, 1);
+        assert_eq!(meter.wait(now, Rate::UNLIMITED, 1), Duration::ZERO);
     }
 
     #[test]
