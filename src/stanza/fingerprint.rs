@@ -4,23 +4,27 @@ use super::address::account_of;
 use super::header::OWN_LIMITS;
 use super::{Kind, MessageType, Stanza};
 use crate::xml::Scanner;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
+use siphasher::sip::SipHasher24;
 use std::borrow::Cow;
+use std::hash::Hasher;
 
 /// Makes fingerprints: equal for the copies of one message, whichever session of the account sent
 /// them, and different for any two others.
 ///
-/// A fingerprint may be stored: without the key it tells nothing of the message.
+/// A fingerprint may be stored: without the key it tells nothing of the message, and nobody can make
+/// another message that has it. SipHash is made for just that, at a fifth of the cost of an HMAC.
 #[derive(Clone)]
 pub struct Fingerprints {
-    keyed: Hmac<Sha256>,
+    keyed: SipHasher24,
 }
 
 impl Fingerprints {
     /// Those of one key, which are the same in every process.
     pub fn new(key: &[u8]) -> Self {
-        let keyed = Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+        let digest: [u8; 32] = Sha256::digest(key).into();
+        let (key, _) = digest.split_first_chunk().expect("16 of 32 bytes");
+        let keyed = SipHasher24::new_with_key(key);
         Self { keyed }
     }
 
@@ -44,15 +48,14 @@ impl Fingerprints {
         };
         let kind = [type_byte(kind)];
         let payload = payload(message);
-        let mut hash = self.keyed.clone();
+        let mut hash = self.keyed;
         for part in [account, to, id] {
-            hash.update(part.as_bytes());
-            hash.update(&[0]); // NUL is in none of them, so no two inputs read alike
+            hash.write(part.as_bytes());
+            hash.write(&[0]); // NUL is in none of them, so no two inputs read alike
         }
-        hash.update(&kind);
-        hash.update(payload.as_bytes());
-        let hash = hash.finalize().into_bytes();
-        hash.first_chunk().copied().map(u64::from_be_bytes)
+        hash.write(&kind);
+        hash.write(payload.as_bytes());
+        Some(hash.finish())
     }
 }
 
