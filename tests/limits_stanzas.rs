@@ -272,6 +272,7 @@ mod idle {
         let gone = async {
             while server.server.sessions().len() == 2 {
                 juliet.ws.frame(kit::ws::PONG, "").await;
+                romeo.sync().await; // it reads, and answers pings
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         };

@@ -80,7 +80,11 @@ impl Stopping {
         };
         if let Some(interval) = schedule.interval {
             let place = schedule.next.fetch_add(1, Ordering::Relaxed);
-            tokio::time::sleep_until(schedule.began_at + interval * place).await;
+            // Boxed: every connection waits here all its life, and few for this.
+            Box::pin(tokio::time::sleep_until(
+                schedule.began_at + interval * place,
+            ))
+            .await;
         }
         schedule.farewell
     }

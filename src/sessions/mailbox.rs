@@ -293,7 +293,7 @@ impl Inner {
     }
 
     fn give_back_memory(&mut self) {
-        const SPARE: usize = 16;
+        const SPARE: usize = 4;
         if self.queue.is_empty() && self.queue.capacity() > SPARE {
             self.queue.shrink_to_fit();
         }

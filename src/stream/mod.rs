@@ -50,7 +50,8 @@ use std::time::{Duration, Instant};
 pub struct Stream {
     options: SharedOptions,
     framing: Framing,
-    offer: Arc<Offer>,
+    /// Until the client has logged in.
+    offer: Option<Arc<Offer>>,
     random: fn() -> u128,
     state: State,
     /// The domain that the client speaks to.
@@ -145,7 +146,7 @@ impl Stream {
         Self {
             options,
             framing,
-            offer,
+            offer: Some(offer),
             random,
             state: State::Opening,
             host,
@@ -154,6 +155,16 @@ impl Stream {
             paused: false,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+        }
+    }
+
+    /// To be called before the task sleeps: what a burst needed is given back.
+    pub fn rest(&mut self) {
+        if self.transmits.is_empty() {
+            self.transmits = VecDeque::new();
+        }
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
         }
     }
 
@@ -283,6 +294,7 @@ impl Stream {
     fn send_features(&mut self, options: &StreamOptions) {
         match std::mem::replace(&mut self.state, State::Opening) {
             State::Reopening { account } => {
+                self.offer = None;
                 self.element(write::features_after_auth(options, self.framing));
                 self.state = State::Authenticated {
                     account,
@@ -290,8 +302,9 @@ impl Stream {
                 };
             }
             _ => {
-                let offer = &self.offer;
-                self.element(write::features_before_auth(options, offer, self.framing));
+                if let Some(offer) = &self.offer {
+                    self.element(write::features_before_auth(options, offer, self.framing));
+                }
                 self.state = State::Unauthenticated {
                     failures: 0,
                     sasl: Sasl::Idle,

@@ -62,7 +62,8 @@ impl Stream {
             return self.give_up_sasl(now, SaslFailure::MalformedRequest(Malformed::Syntax));
         }
         // RFC 6120 §6.5.7
-        let mechanism = match self.offer.select(mechanism.as_deref().unwrap_or_default()) {
+        let Some(offer) = &self.offer else { return };
+        let mechanism = match offer.select(mechanism.as_deref().unwrap_or_default()) {
             Ok(mechanism) => mechanism,
             Err(failure) => return self.on_sasl_failed(now, failure),
         };

@@ -108,7 +108,7 @@ impl<S> UnackedQueue<S> {
 
     /// An idle session keeps no ring of the size that a burst once needed.
     fn give_back_memory(&mut self) {
-        const SPARE: usize = 64;
+        const SPARE: usize = 4;
         if self.stanzas.is_empty() && self.stanzas.capacity() > SPARE {
             self.stanzas.shrink_to_fit();
         }

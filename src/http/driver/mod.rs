@@ -94,7 +94,7 @@ pub struct Driver {
     handed_over: bool,
     exchange: Option<Box<dyn SaslExchange>>,
     pending: Option<Pending>,
-    pressed: Option<Pressed>,
+    pressed: Option<Box<Pressed>>,
     /// Our client waits also while its account sends too much.
     pace: Pace,
     /// An order that waits until the backend is done with the stanza in hand.
@@ -102,11 +102,12 @@ pub struct Driver {
     /// Why this side ended the session, if it did.
     reason: Option<EndReason>,
     /// The last stanzas for the client, over BOSH without stream management.
-    sent: Sent,
+    sent: Option<Box<Sent>>,
     /// What the transport took and could not deliver, oldest first.
     undelivered: Vec<Outbound>,
     recorder: Recorder,
-    held: Held,
+    /// What waits for the disk; a session that is not recorded never has any.
+    held: Option<Box<Held>>,
     /// What waits with the transport.
     queued: Charge,
 }
@@ -135,10 +136,10 @@ impl Driver {
             pressed: None,
             command: None,
             reason: None,
-            sent: Sent::default(),
+            sent: None,
             undelivered: Vec::new(),
             recorder: Recorder::default(),
-            held: Held::default(),
+            held: None,
             queued: Charge::default(),
         }
     }
@@ -146,7 +147,8 @@ impl Driver {
     /// Whether a frame may be fed: otherwise leave it where it is, and its sender is slowed.
     pub fn wants_frame(&self) -> bool {
         let is_free = self.pending.is_none() && self.pressed.is_none() && !self.pace.is_slowed();
-        is_free && self.stream.wants_frame() && self.held.has_room() && !self.held.is_behind()
+        let is_behind = self.held.as_ref().is_some_and(|held| held.is_behind());
+        is_free && self.stream.wants_frame() && self.held_has_room() && !is_behind
     }
 
     /// The longest frame that is accepted now, in bytes.
@@ -245,12 +247,22 @@ impl Driver {
         .min()
     }
 
+    /// To be called before the task sleeps: what a burst needed is given back.
+    pub fn rest(&mut self) {
+        self.stream.rest();
+    }
+
     /// What goes to the client next.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        match self.held.pop() {
-            None if self.held.is_empty() && self.journal().is_none() => self.stream.poll_transmit(),
-            held => held,
+        let held = self.held.as_mut();
+        if let Some(transmit) = held.and_then(|held| held.pop()) {
+            return Some(transmit);
         }
+        let some_waits = self.held.as_ref().is_some_and(|held| !held.is_empty());
+        if some_waits || self.journal().is_some() {
+            return None;
+        }
+        self.stream.poll_transmit()
     }
 
     /// So many bytes wait with the transport until the client takes them: they count to what is
@@ -290,8 +302,13 @@ impl Driver {
         let Some(journal) = self.journal().cloned() else {
             return;
         };
-        self.held.hold(&journal, &mut self.stream);
-        self.held.poll(cx, &journal);
+        let held = self.held.get_or_insert_default();
+        held.hold(&journal, &mut self.stream);
+        held.poll(cx, &journal);
+    }
+
+    fn held_has_room(&self) -> bool {
+        self.held.as_ref().is_none_or(|held| held.has_room())
     }
 
     fn poll_pressed(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -312,7 +329,7 @@ impl Driver {
         let Some(session) = &self.session else {
             return false;
         };
-        let wanted = writable && self.held.has_room() && self.stream.has_room();
+        let wanted = writable && self.held_has_room() && self.stream.has_room();
         match session.poll_mail(cx, wanted) {
             Poll::Pending => return false,
             Poll::Ready(Mail::Command(command)) => self.command = Some(command),
@@ -320,7 +337,7 @@ impl Driver {
                 let bosh = self.connection.transport == Transport::Bosh;
                 if !self.stream.is_managed() {
                     if bosh {
-                        self.sent.note(&stanza);
+                        self.sent.get_or_insert_default().note(&stanza);
                     }
                     record_sent(session, stanza.number, stanza.copies.are_some());
                 }
@@ -510,11 +527,12 @@ impl Driver {
     }
 
     fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {
-        self.pressed = full.map(|session| Pressed {
+        let pressed = |session| Pressed {
             session,
             until: now + PRESSED_TIMEOUT,
             look_at: now + PRESSED_LOOK,
-        });
+        };
+        self.pressed = full.map(pressed).map(Box::new);
     }
 
     fn on_own_answer(&mut self, now: Instant, stanza: Outbound) {
@@ -536,16 +554,18 @@ impl Driver {
     /// session leaves behind. Where stream management is on it knows better, and they are ignored.
     pub fn give_back(&mut self, elements: &[Arc<str>]) {
         // What waits for the disk was not even taken.
-        let held = self.held.take_elements();
+        let held = self.held.take().map(|mut held| held.take_elements());
+        let held = held.unwrap_or_default();
+        let mut sent = self.sent.take().unwrap_or_default();
         let held = held.iter().rev().map(|element| &**element);
         let newest_first = held.chain(elements.iter().rev().map(|element| &**element));
         let newest_first = newest_first.filter_map(|element| {
             let Stanza { text, kind, .. } = Stanza::of_server(element.into())?;
-            Some(self.sent.take(text, kind))
+            Some(sent.take(text, kind))
         });
         self.undelivered = newest_first.collect();
         self.undelivered.reverse();
-        self.sent.settle();
+        sent.settle();
     }
 
     /// The link is gone, or the stream is over. Runs to its end: no stanza in hand is forgotten.
@@ -567,7 +587,9 @@ impl Driver {
         let Some(session) = self.session.take() else {
             return;
         };
-        self.sent.settle();
+        if let Some(sent) = &mut self.sent {
+            sent.settle();
+        }
         let finish = self.stream.finish();
         if let Some(Command::End(reason)) = self.command {
             self.reason.get_or_insert(reason); // the stream ended before it was obeyed

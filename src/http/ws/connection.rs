@@ -146,6 +146,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         }
         self.driver.set_queued_bytes(self.socket.queued_bytes());
         self.socket.rest();
+        self.driver.rest();
         Ok(())
     }
 
