@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr3;
+
 use super::chars::{QName, is_space, qname, skip_space};
 use super::escape::{ReferenceFault, attribute_value, dereference};
 use super::{Span, XmlFault};
@@ -161,16 +163,19 @@ impl<'t> Parser<'t> {
     fn value_end(&self, start: usize, quote: u8) -> Result<Option<usize>, XmlFault> {
         let bytes = self.text.as_bytes();
         let mut at = start;
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                _ if byte == quote => return Ok(Some(at)),
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some(found) = memchr3(quote, b'<', b'&', rest) else {
+                return Ok(None);
+            };
+            at += found;
+            match rest.get(found) {
                 // XML 1.0 §3.1, "No < in Attribute Values".
-                b'<' => return Err(XmlFault::LessThanInValue { at: at as u32 }),
-                b'&' => at = reference_end(self.text, at)?,
-                _ => at += 1,
+                Some(b'<') => return Err(XmlFault::LessThanInValue { at: at as u32 }),
+                Some(b'&') => at = reference_end(self.text, at)?,
+                _ => return Ok(Some(at)),
             }
         }
-        Ok(None)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::chars::{is_allowed, is_name};
+use super::chars::{any_byte, is_allowed, is_name};
 
 /// Writes text so that it reads back as it is, in an element.
 ///
@@ -111,7 +111,7 @@ fn character(number: &str) -> Option<char> {
 /// The value of an attribute as it is meant: references resolved, white space normalised
 /// (XML 1.0 §3.3.3). `raw` has been checked. Borrows if there is nothing to do.
 pub(super) fn attribute_value(raw: &str) -> Cow<'_, str> {
-    if is_literal(raw) {
+    if !any_byte(raw.as_bytes(), is_rewritten) {
         return Cow::Borrowed(raw);
     }
     let mut value = String::with_capacity(raw.len());
@@ -127,13 +127,9 @@ pub(super) fn attribute_value(raw: &str) -> Cow<'_, str> {
     Cow::Owned(value)
 }
 
-/// Whether a raw value means itself.
-pub(super) fn is_literal(raw: &str) -> bool {
-    !raw.bytes().any(is_rewritten)
-}
-
+/// Whether a byte of a raw value does not mean itself.
 fn is_rewritten(byte: u8) -> bool {
-    matches!(byte, b'&' | b'\t' | b'\n' | b'\r')
+    (byte == b'&') | (byte == b'\t') | (byte == b'\n') | (byte == b'\r')
 }
 
 /// The character that the start of `special` stands for, and how many bytes it takes.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::attributes::RawAttribute;
-use super::escape::{attribute_value, is_literal};
+use super::escape::attribute_value;
 use super::{Span, XML_NAMESPACE, XMLNS_NAMESPACE, XmlFault};
 
 /// A namespace name, by where it is declared.
@@ -63,6 +63,8 @@ pub(super) struct Binding {
     /// The whole attribute.
     pub attribute: Span,
     value: Span,
+    /// Whether the value as written is the name of the namespace.
+    is_literal: bool,
     id: NamespaceId,
     /// The depth of the element that declares it; the root's is 1.
     depth: u16,
@@ -115,6 +117,7 @@ impl Namespaces {
             prefix: prefix_span(attribute, prefix),
             attribute: attribute.span(),
             value: attribute.value,
+            is_literal: matches!(value, Cow::Borrowed(_)),
             id,
             depth,
         });
@@ -132,7 +135,10 @@ impl Namespaces {
         }
         let same = |binding: &&Binding| {
             let raw = binding.value.of(attribute.text);
-            raw == name || (!is_literal(raw) && attribute_value(raw) == name)
+            match binding.is_literal {
+                true => raw == name,
+                false => attribute_value(raw) == name,
+            }
         };
         match self.bindings.iter().find(same) {
             Some(binding) => binding.id,
@@ -158,7 +164,7 @@ impl Namespaces {
         let found = self
             .bindings
             .iter()
-            .rposition(|binding| binding.prefix.of(text) == prefix);
+            .rposition(|binding| binding.has_prefix(text, prefix));
         let Some((index, binding)) = found.and_then(|i| Some((i, self.bindings.get(i)?))) else {
             return match prefix {
                 "" => Some(Resolved::NONE),
@@ -194,6 +200,10 @@ impl Namespaces {
 }
 
 impl Binding {
+    fn has_prefix(&self, text: &str, prefix: &str) -> bool {
+        self.prefix.len() == prefix.len() && (prefix.is_empty() || self.prefix.of(text) == prefix)
+    }
+
     pub fn prefix<'t>(&self, text: &'t str) -> &'t str {
         self.prefix.of(text)
     }

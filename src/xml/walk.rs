@@ -44,9 +44,30 @@ pub(super) struct Attribute {
     pub value: Span,
     pub namespace: Namespace,
     id: NamespaceId,
+    /// Differs for most names that differ.
+    sketch: u32,
 }
 
 impl Attribute {
+    fn new(attribute: &RawAttribute<'_>, id: NamespaceId) -> Self {
+        let local = attribute.local().as_bytes();
+        let byte = |at| local.get(at).copied().unwrap_or_default();
+        let last = local.len().wrapping_sub(1);
+        Self {
+            qname: attribute.qname,
+            value: attribute.value,
+            namespace: Namespace::None,
+            id,
+            sketch: u32::from_le_bytes([local.len() as u8, byte(0), byte(last / 2), byte(last)]),
+        }
+    }
+
+    /// Whether both have the same expanded name.
+    fn is_same_name(&self, other: &Self, text: &str) -> bool {
+        (self.id == other.id) & (self.sketch == other.sketch)
+            && self.qname.local(text) == other.qname.local(text)
+    }
+
     pub fn is_namespace_declaration(&self) -> bool {
         self.id == XMLNS_ID
     }
@@ -146,7 +167,7 @@ impl<S: Sink> Walk<'_, S> {
             end,
         };
         self.read_attributes(inside)?;
-        let namespace = self.resolve(qname)?.namespace;
+        let namespace = resolve(&mut self.walker.namespaces, self.text, qname)?.namespace;
         self.resolve_attributes()?;
         let (text, depth) = (self.text, self.depth);
         let attributes = &self.walker.attributes;
@@ -195,13 +216,7 @@ impl<S: Sink> Walk<'_, S> {
                 });
             }
             let id = self.declare(&attribute)?;
-            let RawAttribute { qname, value, .. } = attribute;
-            self.walker.attributes.push(Attribute {
-                qname,
-                value,
-                namespace: Namespace::None,
-                id,
-            });
+            self.walker.attributes.push(Attribute::new(&attribute, id));
         }
         Ok(())
     }
@@ -217,47 +232,36 @@ impl<S: Sink> Walk<'_, S> {
         Ok(XMLNS_ID)
     }
 
-    fn resolve(&mut self, qname: QName) -> Result<Resolved, XmlFault> {
-        let undeclared = XmlFault::UndeclaredPrefix {
-            at: qname.span.start,
-        };
-        self.walker
-            .namespaces
-            .resolve(self.text, qname.prefix(self.text))
-            .ok_or(undeclared)
-    }
-
     /// Resolves the prefixes of the attributes and refuses the second of two equal names.
     ///
     /// Namespaces in XML 1.0 §6.3. Expanded names tell all there is to tell: the same prefix means
     /// the same namespace, and an attribute without a prefix is in none (§6.2).
     fn resolve_attributes(&mut self) -> Result<(), XmlFault> {
-        for i in 0..self.walker.attributes.len() {
-            let Some(mut attribute) = self.walker.attributes.get(i).copied() else {
+        let text = self.text;
+        let Walker {
+            namespaces,
+            attributes,
+            ..
+        } = &mut *self.walker;
+        for i in 0..attributes.len() {
+            let (before, rest) = attributes.split_at_mut(i);
+            let Some(attribute) = rest.first_mut() else {
                 break;
             };
             if attribute.qname.has_prefix() && !attribute.is_namespace_declaration() {
-                let resolved = self.resolve(attribute.qname)?;
+                let resolved = resolve(namespaces, text, attribute.qname)?;
                 (attribute.namespace, attribute.id) = (resolved.namespace, resolved.id);
             }
-            let before = self.walker.attributes.get(..i).unwrap_or_default();
             if before
                 .iter()
-                .any(|other| self.is_same_name(other, &attribute))
+                .any(|other| other.is_same_name(attribute, text))
             {
                 return Err(XmlFault::DuplicateAttribute {
                     at: attribute.qname.span.start,
                 });
             }
-            if let Some(slot) = self.walker.attributes.get_mut(i) {
-                *slot = attribute;
-            }
         }
         Ok(())
-    }
-
-    fn is_same_name(&self, one: &Attribute, other: &Attribute) -> bool {
-        one.id == other.id && one.qname.local(self.text) == other.qname.local(self.text)
     }
 
     fn end(&mut self, span: Span) {
@@ -331,6 +335,15 @@ impl<S: Sink> Walk<'_, S> {
             _ => Err(XmlFault::Unclosed { at: end }),
         }
     }
+}
+
+fn resolve(namespaces: &mut Namespaces, text: &str, qname: QName) -> Result<Resolved, XmlFault> {
+    let undeclared = XmlFault::UndeclaredPrefix {
+        at: qname.span.start,
+    };
+    namespaces
+        .resolve(text, qname.prefix(text))
+        .ok_or(undeclared)
 }
 
 /// What an error of quick-xml, in the token that begins at `start`, says about the text.
