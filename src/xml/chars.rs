@@ -14,9 +14,11 @@ pub(super) fn is_space(byte: u8) -> bool {
 }
 
 /// The end of the run of white space that begins at `at`.
-pub(super) fn skip_space(text: &str, at: usize) -> usize {
-    let rest = text.as_bytes().get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| is_space(**byte)).count()
+pub(super) fn skip_space(text: &str, mut at: usize) -> usize {
+    while text.as_bytes().get(at).is_some_and(|byte| is_space(*byte)) {
+        at += 1;
+    }
+    at
 }
 
 /// Whether `test` is true of one of the bytes.
@@ -40,6 +42,9 @@ pub(super) fn any_byte(bytes: &[u8], test: impl Fn(u8) -> bool) -> bool {
 pub(super) struct Survey {
     /// Whether `]>` occurs, without which no text can hold the forbidden `]]>`.
     pub has_section_end: bool,
+    /// Whether a tab or a line end occurs, without which every value that holds no reference is
+    /// meant as it is written.
+    pub has_line_space: bool,
     /// Whether a character is there that XML may not allow.
     is_suspicious: bool,
 }
@@ -53,12 +58,17 @@ pub(super) fn survey(text: &str) -> Result<Survey, XmlFault> {
     let mut survey = Survey::default();
     let (blocks, rest) = bytes.as_chunks::<SURVEY_BLOCK>();
     for (i, block) in blocks.iter().enumerate() {
-        if needs_closer_look(block) {
+        let glance = Glance::at(block);
+        survey.has_line_space |= glance.is_low;
+        if glance.is_worth_a_look {
             survey.look_closer(bytes, i * SURVEY_BLOCK);
         }
     }
-    if any_byte(rest, is_worth_a_look) {
-        survey.look_closer(bytes, blocks.len() * SURVEY_BLOCK);
+    if !rest.is_empty() {
+        survey.has_line_space |= any_byte(rest, is_low);
+        if any_byte(rest, is_worth_a_look) {
+            survey.look_closer(bytes, blocks.len() * SURVEY_BLOCK);
+        }
     }
     if survey.is_suspicious
         && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c))
@@ -71,16 +81,35 @@ pub(super) fn survey(text: &str) -> Result<Survey, XmlFault> {
 /// Large enough that the vector code pays, small enough that a closer look costs little.
 const SURVEY_BLOCK: usize = 64;
 
-fn needs_closer_look(block: &[u8; SURVEY_BLOCK]) -> bool {
-    block
-        .iter()
-        .fold(false, |found, byte| found | is_worth_a_look(*byte))
+/// What the bytes of one block have in them.
+struct Glance {
+    is_low: bool,
+    is_worth_a_look: bool,
+}
+
+impl Glance {
+    fn at(block: &[u8; SURVEY_BLOCK]) -> Self {
+        let (mut low, mut worth) = (false, false);
+        for &byte in block {
+            low |= is_low(byte);
+            worth |= is_worth_a_look(byte);
+        }
+        Self {
+            is_low: low,
+            is_worth_a_look: worth,
+        }
+    }
+}
+
+/// Whether the byte is a control character; in a text that is in order, a tab or a line end.
+fn is_low(byte: u8) -> bool {
+    byte < 0x20
 }
 
 /// Whether [`Survey::look_closer`] could find something that begins with this byte: a control
 /// character, U+FFFE or U+FFFF, or `]>`.
 fn is_worth_a_look(byte: u8) -> bool {
-    ((byte < 0x20) & (byte != b'\n')) | (byte == 0xEF) | (byte == b']')
+    (is_low(byte) & (byte != b'\n')) | (byte == 0xEF) | (byte == b']')
 }
 
 impl Survey {
@@ -103,7 +132,7 @@ impl Survey {
 
 /// Whether the byte is a control character that XML does not allow.
 fn is_control(byte: u8) -> bool {
-    (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')
+    is_low(byte) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')
 }
 
 /// A name with at most one colon, in the text of a frame.
@@ -185,17 +214,19 @@ fn nc_name_end(text: &str, start: usize) -> Result<usize, XmlFault> {
     if !begins {
         return Err(XmlFault::Name { at: start as u32 });
     }
-    let mut end = start;
-    loop {
-        match bytes.get(end) {
-            Some(&byte) if ASCII_NAME[usize::from(byte)] => end += 1,
-            Some(&byte) if !byte.is_ascii() => match char_at(text, end) {
-                Some(c) if is_name_char(c) => end += c.len_utf8(),
-                _ => return Ok(end),
-            },
-            _ => return Ok(end),
-        }
+    let rest = bytes.get(start..).unwrap_or_default();
+    let is_over = |byte: &u8| !ASCII_NAME[usize::from(*byte)];
+    let end = start + rest.iter().position(is_over).unwrap_or(rest.len());
+    match bytes.get(end) {
+        Some(byte) if !byte.is_ascii() => Ok(end + non_ascii_name_len(text, end)),
+        _ => Ok(end),
     }
+}
+
+/// How long the rest of a name is, from a character on that is not ASCII.
+fn non_ascii_name_len(text: &str, at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.find(|c| !is_name_char(c)).unwrap_or(rest.len())
 }
 
 fn char_at(text: &str, at: usize) -> Option<char> {

@@ -14,8 +14,13 @@ pub(super) enum Namespace {
     None,
     /// The one of the prefix `xml`.
     Xml,
-    /// The value of the declaration that lies there.
-    Declared(Span),
+    /// The value of a declaration.
+    Declared {
+        /// Where it lies.
+        value: Span,
+        /// Whether it is meant as it is written.
+        is_literal: bool,
+    },
 }
 
 impl Namespace {
@@ -23,7 +28,11 @@ impl Namespace {
         match self {
             Self::None => Cow::Borrowed(""),
             Self::Xml => Cow::Borrowed(XML_NAMESPACE),
-            Self::Declared(span) => attribute_value(span.of(text)),
+            Self::Declared {
+                value,
+                is_literal: true,
+            } => Cow::Borrowed(value.of(text)),
+            Self::Declared { value, .. } => attribute_value(value.of(text)),
         }
     }
 }
@@ -178,7 +187,10 @@ impl Namespaces {
         Some(match binding.id {
             NO_NAMESPACE => Resolved::NONE,
             id => Resolved {
-                namespace: Namespace::Declared(binding.value),
+                namespace: Namespace::Declared {
+                    value: binding.value,
+                    is_literal: binding.is_literal,
+                },
                 id,
             },
         })

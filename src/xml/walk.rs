@@ -5,7 +5,7 @@ use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::events::Event;
 
 use super::attributes::{Parser, RawAttribute, check_reference};
-use super::chars::{QName, is_space, qname, survey};
+use super::chars::{QName, Survey, is_space, qname, survey};
 use super::declaration::check_declaration;
 use super::namespaces::{NO_NAMESPACE, Namespace, NamespaceId, Namespaces, Resolved, XMLNS_ID};
 use super::{Limits, Span, XmlFault};
@@ -42,6 +42,8 @@ pub(super) struct Tag<'w> {
 pub(super) struct Attribute {
     pub qname: QName,
     pub value: Span,
+    /// See [`RawAttribute`].
+    pub is_plain: bool,
     pub namespace: Namespace,
     id: NamespaceId,
     /// Differs for most names that differ.
@@ -56,6 +58,7 @@ impl Attribute {
         Self {
             qname: attribute.qname,
             value: attribute.value,
+            is_plain: attribute.is_plain,
             namespace: Namespace::None,
             id,
             sketch: u32::from_le_bytes([local.len() as u8, byte(0), byte(last / 2), byte(last)]),
@@ -112,7 +115,7 @@ impl Walker {
             walker: self,
             sink,
             text,
-            has_section_end: survey.has_section_end,
+            survey,
             depth: 0,
             elements: 0,
         }
@@ -124,8 +127,7 @@ struct Walk<'w, S> {
     walker: &'w mut Walker,
     sink: &'w mut S,
     text: &'w str,
-    /// Whether `]]>` may stand somewhere.
-    has_section_end: bool,
+    survey: Survey,
     /// How many elements are open.
     depth: u16,
     /// How many elements there were.
@@ -208,7 +210,7 @@ impl<S: Sink> Walk<'_, S> {
     /// Reads the attributes of one tag and declares the namespaces among them.
     fn read_attributes(&mut self, inside: Span) -> Result<(), XmlFault> {
         self.walker.attributes.clear();
-        let mut parser = Parser::new(self.text, inside);
+        let mut parser = Parser::new(self.text, inside, self.survey.has_line_space);
         while let Some(attribute) = parser.next()? {
             if self.walker.attributes.len() >= usize::from(self.walker.limits.attributes) {
                 return Err(XmlFault::TooManyAttributes {
@@ -283,7 +285,7 @@ impl<S: Sink> Walk<'_, S> {
                 false => Err(self.outside(span)),
             };
         }
-        if self.has_section_end
+        if self.survey.has_section_end
             && let Some(at) = text.find("]]>")
         {
             return Err(XmlFault::SectionEndInText {
