@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr3;
+
 use super::chars::{QName, is_space, qname, skip_space};
 use super::escape::{ReferenceFault, attribute_value, dereference};
 use super::{Span, XmlFault};
@@ -12,6 +14,8 @@ pub struct RawAttribute<'t> {
     pub(super) text: &'t str,
     pub(super) qname: QName,
     pub(super) value: Span,
+    /// Known to be meant as it is written.
+    pub(super) is_plain: bool,
 }
 
 impl<'t> RawAttribute<'t> {
@@ -37,7 +41,10 @@ impl<'t> RawAttribute<'t> {
 
     /// The value as meant: references resolved, white space normalised (XML 1.0 §3.3.3).
     pub fn value(&self) -> Cow<'t, str> {
-        attribute_value(self.raw_value())
+        match self.is_plain {
+            true => Cow::Borrowed(self.raw_value()),
+            false => attribute_value(self.raw_value()),
+        }
     }
 
     /// The kind of quotes around the value, `'` or `"`.
@@ -71,10 +78,11 @@ impl<'t> RawAttribute<'t> {
     /// The prefix that this attribute declares, `""` for the default namespace; `None` if it is
     /// not a namespace declaration.
     pub fn declared_prefix(&self) -> Option<&'t str> {
-        if self.qname.has_prefix() {
-            (self.prefix() == "xmlns").then(|| self.local())
-        } else {
-            (self.local() == "xmlns").then_some("")
+        // Nearly all names end this at their first letter.
+        let name = self.name().strip_prefix("xmlns")?;
+        match name.strip_prefix(':') {
+            None if name.is_empty() => Some(""),
+            prefix => prefix,
         }
     }
 }
@@ -85,7 +93,7 @@ pub struct Attributes<'t>(Parser<'t>);
 
 impl<'t> Attributes<'t> {
     pub(super) fn new(text: &'t str, inside: Span) -> Self {
-        Self(Parser::new(text, inside))
+        Self(Parser::new(text, inside, true))
     }
 }
 
@@ -103,18 +111,24 @@ pub(super) struct Parser<'t> {
     text: &'t str,
     at: usize,
     end: usize,
+    /// Whether tabs and line ends may occur.
+    has_line_space: bool,
 }
 
 impl<'t> Parser<'t> {
     /// `inside` begins after the name of the tag and ends before its `>` or `/>`.
-    pub fn new(text: &'t str, inside: Span) -> Self {
+    /// `has_line_space` may only be false if the text was surveyed.
+    pub fn new(text: &'t str, inside: Span, has_line_space: bool) -> Self {
         Self {
             text,
             at: inside.start as usize,
             end: inside.end as usize,
+            has_line_space,
         }
     }
 
+    // Inlined, the attribute stays in registers on its way to who asks.
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<RawAttribute<'t>>, XmlFault> {
         let start = skip_space(self.text, self.at).min(self.end);
         if start == self.end {
@@ -125,7 +139,7 @@ impl<'t> Parser<'t> {
             return Err(XmlFault::Attribute { at: start as u32 });
         }
         let qname = qname(self.text, start)?;
-        let value = self.value(qname.span.end as usize)?;
+        let (value, has_reference) = self.value(qname.span.end as usize)?;
         self.at = value.end as usize + 1;
         if self.at > self.end {
             return Err(XmlFault::Attribute { at: start as u32 });
@@ -134,11 +148,13 @@ impl<'t> Parser<'t> {
             text: self.text,
             qname,
             value,
+            is_plain: !has_reference && !self.has_line_space,
         }))
     }
 
-    /// The value, given where the name ends (XML 1.0 §3.1, `Eq AttValue`).
-    fn value(&self, name_end: usize) -> Result<Span, XmlFault> {
+    /// The value, given where the name ends (XML 1.0 §3.1, `Eq AttValue`), and whether there are
+    /// references in it.
+    fn value(&self, name_end: usize) -> Result<(Span, bool), XmlFault> {
         let bytes = self.text.as_bytes();
         let fault = XmlFault::Attribute {
             at: name_end as u32,
@@ -153,24 +169,28 @@ impl<'t> Parser<'t> {
             .filter(|b| matches!(b, b'\'' | b'"'))
             .ok_or(fault)?;
         let start = open + 1;
-        let end = self.value_end(start, quote)?.ok_or(fault)?;
-        Ok(Span::new(start, end))
+        let (end, has_reference) = self.value_end(start, quote)?.ok_or(fault)?;
+        Ok((Span::new(start, end), has_reference))
     }
 
-    /// Finds the closing quote; checks what lies before it.
-    fn value_end(&self, start: usize, quote: u8) -> Result<Option<usize>, XmlFault> {
+    /// Finds the closing quote; checks what lies before it, and says whether that has references.
+    fn value_end(&self, start: usize, quote: u8) -> Result<Option<(usize, bool)>, XmlFault> {
         let bytes = self.text.as_bytes();
-        let mut at = start;
-        while let Some(&byte) = bytes.get(at) {
-            match byte {
-                _ if byte == quote => return Ok(Some(at)),
+        let (mut at, mut has_reference) = (start, false);
+        loop {
+            let rest = bytes.get(at..).unwrap_or_default();
+            let Some(found) = memchr3(quote, b'<', b'&', rest) else {
+                return Ok(None);
+            };
+            at += found;
+            has_reference |= rest.get(found) == Some(&b'&');
+            match rest.get(found) {
                 // XML 1.0 §3.1, "No < in Attribute Values".
-                b'<' => return Err(XmlFault::LessThanInValue { at: at as u32 }),
-                b'&' => at = reference_end(self.text, at)?,
-                _ => at += 1,
+                Some(b'<') => return Err(XmlFault::LessThanInValue { at: at as u32 }),
+                Some(b'&') => at = reference_end(self.text, at)?,
+                _ => return Ok(Some((at, has_reference))),
             }
         }
-        Ok(None)
     }
 }
 

@@ -14,44 +14,125 @@ pub(super) fn is_space(byte: u8) -> bool {
 }
 
 /// The end of the run of white space that begins at `at`.
-pub(super) fn skip_space(text: &str, at: usize) -> usize {
-    let rest = text.as_bytes().get(at..).unwrap_or_default();
-    at + rest.iter().take_while(|byte| is_space(**byte)).count()
+pub(super) fn skip_space(text: &str, mut at: usize) -> usize {
+    while text.as_bytes().get(at).is_some_and(|byte| is_space(*byte)) {
+        at += 1;
+    }
+    at
+}
+
+/// Whether `test` is true of one of the bytes.
+///
+/// Looks at whole blocks without a branch within, which the compiler turns into vector code.
+pub(super) fn any_byte(bytes: &[u8], test: impl Fn(u8) -> bool) -> bool {
+    const BLOCK: usize = 16;
+    let in_block = |block: &[u8; BLOCK]| block.iter().fold(false, |found, b| found | test(*b));
+    let (blocks, rest) = bytes.as_chunks::<BLOCK>();
+    if blocks.iter().any(in_block) {
+        return true;
+    }
+    match bytes.last_chunk() {
+        Some(last) if !rest.is_empty() => in_block(last),
+        _ => rest.iter().any(|byte| test(*byte)),
+    }
 }
 
 /// What one quick pass over the bytes can tell about a whole text.
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Survey {
     /// Whether `]>` occurs, without which no text can hold the forbidden `]]>`.
     pub has_section_end: bool,
+    /// Whether a tab or a line end occurs, without which every value that holds no reference is
+    /// meant as it is written.
+    pub has_line_space: bool,
+    /// Whether a character is there that XML may not allow.
+    is_suspicious: bool,
 }
 
 /// Refuses a text with a character that XML does not allow (XML 1.0 §2.2).
 ///
-/// The pass over the bytes has no branches, so the compiler turns it into vector code; only a text
-/// that looks suspicious is read again character by character.
+/// Most blocks of bytes hold nothing that needs a closer look, and only a text in which that finds
+/// something suspicious is read again character by character.
 pub(super) fn survey(text: &str) -> Result<Survey, XmlFault> {
     let bytes = text.as_bytes();
-    let (mut suspicious, mut section_end) = (0, 0);
-    for (&byte, &next) in bytes.iter().zip(bytes.get(1..).unwrap_or_default()) {
-        suspicious |= u8::from(is_control(byte));
-        // U+FFFE and U+FFFF end in BF BE and BF BF, and so do a few innocent characters.
-        suspicious |= u8::from((byte == 0xBF) & (next >= 0xBE));
-        section_end |= u8::from((byte == b']') & (next == b'>'));
+    let mut survey = Survey::default();
+    let (blocks, rest) = bytes.as_chunks::<SURVEY_BLOCK>();
+    for (i, block) in blocks.iter().enumerate() {
+        let glance = Glance::at(block);
+        survey.has_line_space |= glance.is_low;
+        if glance.is_worth_a_look {
+            survey.look_closer(bytes, i * SURVEY_BLOCK);
+        }
     }
-    suspicious |= u8::from(bytes.last().is_some_and(|byte| is_control(*byte)));
-    if suspicious != 0
+    if !rest.is_empty() {
+        survey.has_line_space |= any_byte(rest, is_low);
+        if any_byte(rest, is_worth_a_look) {
+            survey.look_closer(bytes, blocks.len() * SURVEY_BLOCK);
+        }
+    }
+    if survey.is_suspicious
         && let Some((at, _)) = text.char_indices().find(|(_, c)| !is_allowed(*c))
     {
         return Err(XmlFault::Character { at: at as u32 });
     }
-    Ok(Survey {
-        has_section_end: section_end != 0,
-    })
+    Ok(survey)
+}
+
+/// Large enough that the vector code pays, small enough that a closer look costs little.
+const SURVEY_BLOCK: usize = 64;
+
+/// What the bytes of one block have in them.
+struct Glance {
+    is_low: bool,
+    is_worth_a_look: bool,
+}
+
+impl Glance {
+    fn at(block: &[u8; SURVEY_BLOCK]) -> Self {
+        let (mut low, mut worth) = (false, false);
+        for &byte in block {
+            low |= is_low(byte);
+            worth |= is_worth_a_look(byte);
+        }
+        Self {
+            is_low: low,
+            is_worth_a_look: worth,
+        }
+    }
+}
+
+/// Whether the byte is a control character; in a text that is in order, a tab or a line end.
+fn is_low(byte: u8) -> bool {
+    byte < 0x20
+}
+
+/// Whether [`Survey::look_closer`] could find something that begins with this byte: a control
+/// character, U+FFFE or U+FFFF, or `]>`.
+fn is_worth_a_look(byte: u8) -> bool {
+    (is_low(byte) & (byte != b'\n')) | (byte == 0xEF) | (byte == b']')
+}
+
+impl Survey {
+    /// Looks at the block that begins at `start`, and at the byte behind it.
+    fn look_closer(&mut self, bytes: &[u8], start: usize) {
+        let rest = bytes.get(start..).unwrap_or_default();
+        let block = rest.get(..=SURVEY_BLOCK).unwrap_or(rest);
+        let (mut suspicious, mut section_end) = (false, false);
+        let after = block.get(1..).unwrap_or_default();
+        for (&byte, &next) in block.iter().zip(after) {
+            // U+FFFE and U+FFFF begin with EF BF, and so do a few innocent characters.
+            suspicious |= is_control(byte) | ((byte == 0xEF) & (next == 0xBF));
+            section_end |= (byte == b']') & (next == b'>');
+        }
+        suspicious |= block.last().is_some_and(|byte| is_control(*byte));
+        self.is_suspicious |= suspicious;
+        self.has_section_end |= section_end;
+    }
 }
 
 /// Whether the byte is a control character that XML does not allow.
 fn is_control(byte: u8) -> bool {
-    (byte < 0x20) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')
+    is_low(byte) & (byte != b'\t') & (byte != b'\n') & (byte != b'\r')
 }
 
 /// A name with at most one colon, in the text of a frame.
@@ -76,11 +157,14 @@ impl QName {
 
     /// The part after the colon, or all of it.
     pub fn local(self, text: &str) -> &str {
+        self.local_span().of(text)
+    }
+
+    pub fn local_span(self) -> Span {
         Span {
             start: self.local_start,
             end: self.span.end,
         }
-        .of(text)
     }
 
     pub fn has_prefix(self) -> bool {
@@ -125,26 +209,31 @@ pub(super) fn is_nc_name(text: &str) -> bool {
 
 /// The end of the name without colon that begins at `start`.
 fn nc_name_end(text: &str, start: usize) -> Result<usize, XmlFault> {
-    let rest = text.get(start..).unwrap_or_default();
-    if !rest.chars().next().is_some_and(is_name_start) {
+    let bytes = text.as_bytes();
+    let begins = match bytes.get(start) {
+        Some(&byte) if byte.is_ascii() => byte.is_ascii_alphabetic() || byte == b'_',
+        _ => char_at(text, start).is_some_and(is_name_start),
+    };
+    if !begins {
         return Err(XmlFault::Name { at: start as u32 });
     }
-    let bytes = rest.as_bytes();
-    let mut end = 0;
-    while let Some(&byte) = bytes.get(end) {
-        if byte.is_ascii() {
-            if !ASCII_NAME[byte as usize] {
-                break;
-            }
-            end += 1;
-        } else {
-            match rest.get(end..).and_then(|rest| rest.chars().next()) {
-                Some(c) if is_name_char(c) => end += c.len_utf8(),
-                _ => break,
-            }
-        }
+    let rest = bytes.get(start..).unwrap_or_default();
+    let is_over = |byte: &u8| !ASCII_NAME[usize::from(*byte)];
+    let end = start + rest.iter().position(is_over).unwrap_or(rest.len());
+    match bytes.get(end) {
+        Some(byte) if !byte.is_ascii() => Ok(end + non_ascii_name_len(text, end)),
+        _ => Ok(end),
     }
-    Ok(start + end)
+}
+
+/// How long the rest of a name is, from a character on that is not ASCII.
+fn non_ascii_name_len(text: &str, at: usize) -> usize {
+    let rest = text.get(at..).unwrap_or_default();
+    rest.find(|c| !is_name_char(c)).unwrap_or(rest.len())
+}
+
+fn char_at(text: &str, at: usize) -> Option<char> {
+    text.get(at..)?.chars().next()
 }
 
 /// `NameStartChar` without the colon (XML 1.0 §2.3).
@@ -166,9 +255,9 @@ fn is_name_char(c: char) -> bool {
         || is_name_start(c)
 }
 
-/// [`is_name_char`] for ASCII.
-const ASCII_NAME: [bool; 128] = {
-    let mut table = [false; 128];
+/// [`is_name_char`] for ASCII; false for the bytes of all other characters.
+const ASCII_NAME: [bool; 256] = {
+    let mut table = [false; 256];
     let mut byte = 0;
     while byte < 128 {
         let c = byte as u8;

@@ -13,7 +13,7 @@ pub(super) fn check_declaration(text: &str, span: Span) -> Result<(), XmlFault> 
         start: "<?xml".len() as u32,
         end: span.end - "?>".len() as u32,
     };
-    let mut parser = Parser::new(text, inside);
+    let mut parser = Parser::new(text, inside, true);
     let mut next = || parser.next().map_err(|_| fault);
     let version = next()?.ok_or(fault)?;
     if (version.name(), version.raw_value()) != ("version", "1.0") {

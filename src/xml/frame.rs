@@ -58,7 +58,7 @@ impl<'s, 't> Frame<'s, 't> {
 
     /// The value of an attribute without prefix: references resolved, white space normalised.
     ///
-    /// Cost: O(length of the start tag).
+    /// Cost: O(number of attributes); they are not read again.
     pub fn attribute(&self, name: &str) -> Option<Cow<'t, str>> {
         value_of(self.attributes(), name)
     }
@@ -69,8 +69,10 @@ impl<'s, 't> Frame<'s, 't> {
     }
 
     /// The root's attributes as written, namespace declarations included.
-    pub fn attributes(&self) -> Attributes<'t> {
-        Attributes::new(self.text, self.root().inside)
+    pub fn attributes(&self) -> impl Iterator<Item = RawAttribute<'t>> + use<'s, 't> {
+        let text = self.text;
+        let records = self.scanner.record.attributes.iter();
+        records.map(move |record| record.of(text))
     }
 
     /// What stands between the start tag and the end tag; `""` for an empty element.
@@ -259,7 +261,10 @@ fn push_declaration(document: &mut String, prefix: &str, namespace: &str) {
     }
 }
 
-fn value_of<'t>(mut attributes: Attributes<'t>, name: &str) -> Option<Cow<'t, str>> {
+fn value_of<'t>(
+    mut attributes: impl Iterator<Item = RawAttribute<'t>>,
+    name: &str,
+) -> Option<Cow<'t, str>> {
     attributes
         .find(|attribute| attribute.name() == name)
         .map(|attribute| attribute.value())

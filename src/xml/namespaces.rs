@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::attributes::RawAttribute;
-use super::escape::{attribute_value, is_literal};
+use super::escape::attribute_value;
 use super::{Span, XML_NAMESPACE, XMLNS_NAMESPACE, XmlFault};
 
 /// A namespace name, by where it is declared.
@@ -14,8 +14,13 @@ pub(super) enum Namespace {
     None,
     /// The one of the prefix `xml`.
     Xml,
-    /// The value of the declaration that lies there.
-    Declared(Span),
+    /// The value of a declaration.
+    Declared {
+        /// Where it lies.
+        value: Span,
+        /// Whether it is meant as it is written.
+        is_literal: bool,
+    },
 }
 
 impl Namespace {
@@ -23,7 +28,11 @@ impl Namespace {
         match self {
             Self::None => Cow::Borrowed(""),
             Self::Xml => Cow::Borrowed(XML_NAMESPACE),
-            Self::Declared(span) => attribute_value(span.of(text)),
+            Self::Declared {
+                value,
+                is_literal: true,
+            } => Cow::Borrowed(value.of(text)),
+            Self::Declared { value, .. } => attribute_value(value.of(text)),
         }
     }
 }
@@ -63,6 +72,8 @@ pub(super) struct Binding {
     /// The whole attribute.
     pub attribute: Span,
     value: Span,
+    /// Whether the value as written is the name of the namespace.
+    is_literal: bool,
     id: NamespaceId,
     /// The depth of the element that declares it; the root's is 1.
     depth: u16,
@@ -115,6 +126,7 @@ impl Namespaces {
             prefix: prefix_span(attribute, prefix),
             attribute: attribute.span(),
             value: attribute.value,
+            is_literal: matches!(value, Cow::Borrowed(_)),
             id,
             depth,
         });
@@ -132,7 +144,10 @@ impl Namespaces {
         }
         let same = |binding: &&Binding| {
             let raw = binding.value.of(attribute.text);
-            raw == name || (!is_literal(raw) && attribute_value(raw) == name)
+            match binding.is_literal {
+                true => raw == name,
+                false => attribute_value(raw) == name,
+            }
         };
         match self.bindings.iter().find(same) {
             Some(binding) => binding.id,
@@ -158,7 +173,7 @@ impl Namespaces {
         let found = self
             .bindings
             .iter()
-            .rposition(|binding| binding.prefix.of(text) == prefix);
+            .rposition(|binding| binding.has_prefix(text, prefix));
         let Some((index, binding)) = found.and_then(|i| Some((i, self.bindings.get(i)?))) else {
             return match prefix {
                 "" => Some(Resolved::NONE),
@@ -172,10 +187,22 @@ impl Namespaces {
         Some(match binding.id {
             NO_NAMESPACE => Resolved::NONE,
             id => Resolved {
-                namespace: Namespace::Declared(binding.value),
+                namespace: binding.namespace(),
                 id,
             },
         })
+    }
+
+    /// The namespace that an id stands for. It may be written otherwise than where it was used.
+    pub fn of_id(&self, id: NamespaceId) -> Namespace {
+        match id {
+            XML_ID => Namespace::Xml,
+            // An id is the index of the first binding; the special ones are no index.
+            id => self
+                .bindings
+                .get(id as usize)
+                .map_or(Namespace::None, Binding::namespace),
+        }
     }
 
     /// Which bindings of the root were used since the last call.
@@ -194,6 +221,17 @@ impl Namespaces {
 }
 
 impl Binding {
+    fn namespace(&self) -> Namespace {
+        Namespace::Declared {
+            value: self.value,
+            is_literal: self.is_literal,
+        }
+    }
+
+    fn has_prefix(&self, text: &str, prefix: &str) -> bool {
+        self.prefix.len() == prefix.len() && (prefix.is_empty() || self.prefix.of(text) == prefix)
+    }
+
     pub fn prefix<'t>(&self, text: &'t str) -> &'t str {
         self.prefix.of(text)
     }

@@ -1,5 +1,6 @@
 //! The pass that records where things lie.
 
+use super::attributes::RawAttribute;
 use super::chars::QName;
 use super::frame::Frame;
 use super::namespaces::{Namespace, Namespaces};
@@ -55,6 +56,8 @@ impl Default for Scanner {
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub root: ElementRecord,
+    /// Those of the root, which are asked for again and again.
+    pub attributes: Vec<AttributeRecord>,
     pub children: Vec<ElementRecord>,
 }
 
@@ -73,6 +76,30 @@ pub(super) struct ElementRecord {
     /// Which namespace declarations of the root the element uses, itself or within; see
     /// [`Namespaces::take_used`].
     pub inherits: u64,
+}
+
+/// Where one attribute lies.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct AttributeRecord {
+    qname: QName,
+    value: Span,
+    is_plain: bool,
+}
+
+impl AttributeRecord {
+    pub fn of<'t>(&self, text: &'t str) -> RawAttribute<'t> {
+        let Self {
+            qname,
+            value,
+            is_plain,
+        } = *self;
+        RawAttribute {
+            text,
+            qname,
+            value,
+            is_plain,
+        }
+    }
 }
 
 impl ElementRecord {
@@ -99,6 +126,7 @@ impl ElementRecord {
 
 impl Record {
     fn clear(&mut self) {
+        self.attributes.clear();
         self.children.clear();
         self.children.shrink_to(CHILDREN_KEPT);
     }
@@ -109,6 +137,13 @@ impl Sink for Record {
         match tag.depth {
             1 => {
                 self.root = ElementRecord::new(&tag);
+                let attributes = tag.attributes.iter();
+                self.attributes
+                    .extend(attributes.map(|attribute| AttributeRecord {
+                        qname: attribute.qname,
+                        value: attribute.value,
+                        is_plain: attribute.is_plain,
+                    }));
                 namespaces.take_used();
             }
             2 => self.children.push(ElementRecord::new(&tag)),

@@ -5,7 +5,7 @@ use quick_xml::errors::{Error, IllFormedError, SyntaxError};
 use quick_xml::events::Event;
 
 use super::attributes::{Parser, RawAttribute, check_reference};
-use super::chars::{QName, is_space, qname, survey};
+use super::chars::{QName, Survey, is_space, qname, survey};
 use super::declaration::check_declaration;
 use super::namespaces::{NO_NAMESPACE, Namespace, NamespaceId, Namespaces, Resolved, XMLNS_ID};
 use super::{Limits, Span, XmlFault};
@@ -42,11 +42,34 @@ pub(super) struct Tag<'w> {
 pub(super) struct Attribute {
     pub qname: QName,
     pub value: Span,
-    pub namespace: Namespace,
-    id: NamespaceId,
+    /// See [`RawAttribute`].
+    pub is_plain: bool,
+    /// Its namespace, while it is in scope.
+    pub id: NamespaceId,
+    /// Differs for most names that differ.
+    sketch: u32,
 }
 
 impl Attribute {
+    fn new(attribute: &RawAttribute<'_>, id: NamespaceId) -> Self {
+        let local = attribute.local().as_bytes();
+        let byte = |at| local.get(at).copied().unwrap_or_default();
+        let last = local.len().wrapping_sub(1);
+        Self {
+            qname: attribute.qname,
+            value: attribute.value,
+            is_plain: attribute.is_plain,
+            id,
+            sketch: u32::from_le_bytes([local.len() as u8, byte(0), byte(last / 2), byte(last)]),
+        }
+    }
+
+    /// Whether both have the same expanded name.
+    fn is_same_name(&self, other: &Self, text: &str) -> bool {
+        (self.id == other.id) & (self.sketch == other.sketch)
+            && self.qname.local(text) == other.qname.local(text)
+    }
+
     pub fn is_namespace_declaration(&self) -> bool {
         self.id == XMLNS_ID
     }
@@ -91,7 +114,7 @@ impl Walker {
             walker: self,
             sink,
             text,
-            has_section_end: survey.has_section_end,
+            survey,
             depth: 0,
             elements: 0,
         }
@@ -103,8 +126,7 @@ struct Walk<'w, S> {
     walker: &'w mut Walker,
     sink: &'w mut S,
     text: &'w str,
-    /// Whether `]]>` may stand somewhere.
-    has_section_end: bool,
+    survey: Survey,
     /// How many elements are open.
     depth: u16,
     /// How many elements there were.
@@ -146,7 +168,7 @@ impl<S: Sink> Walk<'_, S> {
             end,
         };
         self.read_attributes(inside)?;
-        let namespace = self.resolve(qname)?.namespace;
+        let namespace = resolve(&mut self.walker.namespaces, self.text, qname)?.namespace;
         self.resolve_attributes()?;
         let (text, depth) = (self.text, self.depth);
         let attributes = &self.walker.attributes;
@@ -187,7 +209,7 @@ impl<S: Sink> Walk<'_, S> {
     /// Reads the attributes of one tag and declares the namespaces among them.
     fn read_attributes(&mut self, inside: Span) -> Result<(), XmlFault> {
         self.walker.attributes.clear();
-        let mut parser = Parser::new(self.text, inside);
+        let mut parser = Parser::new(self.text, inside, self.survey.has_line_space);
         while let Some(attribute) = parser.next()? {
             if self.walker.attributes.len() >= usize::from(self.walker.limits.attributes) {
                 return Err(XmlFault::TooManyAttributes {
@@ -195,13 +217,7 @@ impl<S: Sink> Walk<'_, S> {
                 });
             }
             let id = self.declare(&attribute)?;
-            let RawAttribute { qname, value, .. } = attribute;
-            self.walker.attributes.push(Attribute {
-                qname,
-                value,
-                namespace: Namespace::None,
-                id,
-            });
+            self.walker.attributes.push(Attribute::new(&attribute, id));
         }
         Ok(())
     }
@@ -217,47 +233,35 @@ impl<S: Sink> Walk<'_, S> {
         Ok(XMLNS_ID)
     }
 
-    fn resolve(&mut self, qname: QName) -> Result<Resolved, XmlFault> {
-        let undeclared = XmlFault::UndeclaredPrefix {
-            at: qname.span.start,
-        };
-        self.walker
-            .namespaces
-            .resolve(self.text, qname.prefix(self.text))
-            .ok_or(undeclared)
-    }
-
     /// Resolves the prefixes of the attributes and refuses the second of two equal names.
     ///
     /// Namespaces in XML 1.0 §6.3. Expanded names tell all there is to tell: the same prefix means
     /// the same namespace, and an attribute without a prefix is in none (§6.2).
     fn resolve_attributes(&mut self) -> Result<(), XmlFault> {
-        for i in 0..self.walker.attributes.len() {
-            let Some(mut attribute) = self.walker.attributes.get(i).copied() else {
+        let text = self.text;
+        let Walker {
+            namespaces,
+            attributes,
+            ..
+        } = &mut *self.walker;
+        for i in 0..attributes.len() {
+            let (before, rest) = attributes.split_at_mut(i);
+            let Some(attribute) = rest.first_mut() else {
                 break;
             };
             if attribute.qname.has_prefix() && !attribute.is_namespace_declaration() {
-                let resolved = self.resolve(attribute.qname)?;
-                (attribute.namespace, attribute.id) = (resolved.namespace, resolved.id);
+                attribute.id = resolve(namespaces, text, attribute.qname)?.id;
             }
-            let before = self.walker.attributes.get(..i).unwrap_or_default();
             if before
                 .iter()
-                .any(|other| self.is_same_name(other, &attribute))
+                .any(|other| other.is_same_name(attribute, text))
             {
                 return Err(XmlFault::DuplicateAttribute {
                     at: attribute.qname.span.start,
                 });
             }
-            if let Some(slot) = self.walker.attributes.get_mut(i) {
-                *slot = attribute;
-            }
         }
         Ok(())
-    }
-
-    fn is_same_name(&self, one: &Attribute, other: &Attribute) -> bool {
-        one.id == other.id && one.qname.local(self.text) == other.qname.local(self.text)
     }
 
     fn end(&mut self, span: Span) {
@@ -279,7 +283,7 @@ impl<S: Sink> Walk<'_, S> {
                 false => Err(self.outside(span)),
             };
         }
-        if self.has_section_end
+        if self.survey.has_section_end
             && let Some(at) = text.find("]]>")
         {
             return Err(XmlFault::SectionEndInText {
@@ -331,6 +335,15 @@ impl<S: Sink> Walk<'_, S> {
             _ => Err(XmlFault::Unclosed { at: end }),
         }
     }
+}
+
+fn resolve(namespaces: &mut Namespaces, text: &str, qname: QName) -> Result<Resolved, XmlFault> {
+    let undeclared = XmlFault::UndeclaredPrefix {
+        at: qname.span.start,
+    };
+    namespaces
+        .resolve(text, qname.prefix(text))
+        .ok_or(undeclared)
 }
 
 /// What an error of quick-xml, in the token that begins at `start`, says about the text.

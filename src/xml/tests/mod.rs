@@ -5,3 +5,4 @@ mod escape;
 mod frame;
 mod oracle;
 mod scanner;
+mod shortcuts;
