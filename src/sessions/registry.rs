@@ -127,12 +127,21 @@ impl Sessions {
 
     /// The open sessions of an account, in the order in which they were bound.
     pub fn of_account(&self, account: &str) -> Vec<Arc<Session>> {
+        self.of_account_where(account, |_| true)
+    }
+
+    /// Those among them that are `wanted`. Cost where there is none: a look at each.
+    pub fn of_account_where(
+        &self,
+        account: &str,
+        mut wanted: impl FnMut(&Session) -> bool,
+    ) -> Vec<Arc<Session>> {
         let shard = read(self.account_shard(account));
         let all = shard.get(account).map_or(&[][..], Vec::as_slice);
-        all.iter()
-            .filter(|session| session.is_open())
-            .cloned()
-            .collect()
+        let wanted = all
+            .iter()
+            .filter(|session| wanted(session) && session.is_open());
+        wanted.cloned().collect()
     }
 
     /// The open session at a full address.

@@ -25,45 +25,85 @@ const MAX_ENDED: usize = 10_000;
 /// How long a session that ended is remembered.
 const ENDED_KEPT: Duration = Duration::from_secs(60 * 60);
 
-/// A message that was handled.
+/// How a message that was handled came.
 #[derive(Debug, Clone, Copy)]
-struct Message {
-    fingerprint: u64,
+struct Origin {
     /// How many sessions its account had bound when it came.
     binds: u64,
     /// The same session sent the like before: its ids tell nothing, and it is none of a repeat.
     is_common: bool,
 }
 
-/// The last messages of one session, oldest first. Takes no memory before the first one.
+/// Some messages, oldest first. What each new one is compared with stands apart, so that it is
+/// compared with many at a time.
 #[derive(Debug, Default)]
-struct Handled(Mutex<VecDeque<Message>>);
+struct Messages {
+    fingerprints: VecDeque<u64>,
+    origins: VecDeque<Origin>,
+}
+
+impl Messages {
+    fn push(&mut self, fingerprint: u64, origin: Origin) {
+        self.fingerprints.push_back(fingerprint);
+        self.origins.push_back(origin);
+    }
+
+    fn remove(&mut self, at: usize) {
+        self.fingerprints.remove(at);
+        self.origins.remove(at);
+    }
+
+    /// The first of this fingerprint that is `wanted`.
+    fn position(&self, fingerprint: u64, wanted: impl Fn(&Origin) -> bool) -> Option<usize> {
+        if !self.holds(fingerprint) {
+            return None;
+        }
+        let mut all = self.fingerprints.iter().zip(&self.origins);
+        all.position(|(other, origin)| *other == fingerprint && wanted(origin))
+    }
+
+    /// Looks at all of them, since to stop at one would be slower.
+    fn holds(&self, fingerprint: u64) -> bool {
+        let (front, back) = self.fingerprints.as_slices();
+        let is_in = |some: &[u64]| {
+            some.iter()
+                .fold(false, |is_in, one| is_in | (*one == fingerprint))
+        };
+        is_in(front) | is_in(back)
+    }
+}
+
+/// The last messages of one session. Takes no memory before the first one.
+#[derive(Debug, Default)]
+struct Handled(Mutex<Messages>);
 
 impl Handled {
-    fn remember(&self, mut message: Message, window: usize) {
+    fn remember(&self, fingerprint: u64, binds: u64, window: usize) {
         let mut messages = lock(&self.0);
-        let is_like = |other: &Message| other.fingerprint == message.fingerprint;
-        if let Some(at) = messages.iter().position(is_like) {
+        let like = messages.position(fingerprint, |_| true);
+        if let Some(at) = like {
             messages.remove(at);
-            message.is_common = true;
         }
-        while messages.len() >= window.max(1) {
-            messages.pop_front();
+        while messages.origins.len() >= window.max(1) {
+            messages.remove(0);
         }
-        messages.push_back(message);
+        let is_common = like.is_some();
+        messages.push(fingerprint, Origin { binds, is_common });
     }
 
     /// Forgets one message of this fingerprint that came before the bind of this number.
     fn take(&self, fingerprint: u64, before: u64) -> bool {
         let mut messages = lock(&self.0);
-        let found = messages.iter().position(|message| {
-            message.fingerprint == fingerprint && message.binds < before && !message.is_common
-        });
-        found.and_then(|at| messages.remove(at)).is_some()
+        let is_telling = |origin: &Origin| origin.binds < before && !origin.is_common;
+        let found = messages.position(fingerprint, is_telling);
+        if let Some(at) = found {
+            messages.remove(at);
+        }
+        found.is_some()
     }
 
     fn is_empty(&self) -> bool {
-        lock(&self.0).is_empty()
+        lock(&self.0).origins.is_empty()
     }
 }
 
@@ -131,13 +171,8 @@ impl Repeats {
         }
     }
 
-    fn message(&self, fingerprint: u64) -> Message {
-        let binds = self.account.binds.load(Ordering::Relaxed);
-        Message {
-            fingerprint,
-            binds,
-            is_common: false,
-        }
+    fn binds(&self) -> u64 {
+        self.account.binds.load(Ordering::Relaxed)
     }
 }
 
@@ -146,8 +181,9 @@ impl Session {
     /// [`Session::restore_recent`] wants when the session comes back in another process.
     pub fn recent(&self) -> Vec<u64> {
         let messages = lock(&self.repeats.handled.0);
-        let telling = messages.iter().filter(|message| !message.is_common);
-        telling.map(|message| message.fingerprint).collect()
+        let all = messages.fingerprints.iter().zip(&messages.origins);
+        let telling = all.filter(|(_, origin)| !origin.is_common);
+        telling.map(|(fingerprint, _)| *fingerprint).collect()
     }
 
     /// Gives a session that comes back from the store its memory. It counts as lost until it is
@@ -155,8 +191,14 @@ impl Session {
     pub fn restore_recent(&self, fingerprints: Vec<u64>) {
         let repeats = &self.repeats;
         repeats.bound.store(0, Ordering::Relaxed);
-        let messages = fingerprints.into_iter();
-        *lock(&repeats.handled.0) = messages.map(|one| repeats.message(one)).collect();
+        let origin = Origin {
+            binds: repeats.binds(),
+            is_common: false,
+        };
+        *lock(&repeats.handled.0) = Messages {
+            origins: fingerprints.iter().map(|_| origin).collect(),
+            fingerprints: fingerprints.into(),
+        };
         repeats.account.add(self.id(), &repeats.handled);
     }
 
@@ -191,8 +233,8 @@ impl Sessions {
         let repeats = &session.repeats;
         let bound = repeats.bound.load(Ordering::Relaxed);
         let is_repeat = repeats.account.take(fingerprint, bound);
-        let message = repeats.message(fingerprint);
-        repeats.handled.remember(message, self.repeat_window());
+        let handled = &repeats.handled;
+        handled.remember(fingerprint, repeats.binds(), self.repeat_window());
         is_repeat
     }
 

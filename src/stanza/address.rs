@@ -1,6 +1,7 @@
 //! Addresses (RFC 7622), with the two guards that the `jid` crate leaves to its caller.
 
 pub use jid::{BareJid, FullJid, Jid};
+use std::cell::RefCell;
 
 /// The longest address there is: three parts of 1,023 bytes, `@` and `/` (RFC 7622 §3.1).
 pub const MAX_ADDRESS_BYTES: usize = 3 * 1023 + 2;
@@ -23,6 +24,51 @@ pub fn parse(text: &str) -> Result<Jid, MalformedAddress> {
         return Err(MalformedAddress);
     }
     Jid::new(text).map_err(|_| MalformedAddress)
+}
+
+/// [`parse`] on the way of a stanza, most of which go where one went a moment ago: each thread
+/// remembers the last addresses it has read.
+///
+/// # Errors
+///
+/// Those of [`parse`].
+pub fn parse_again(text: &str) -> Result<Jid, MalformedAddress> {
+    READ.with_borrow_mut(|read| {
+        let place = &mut read[place_of(text)];
+        if let Some((known, jid)) = place
+            && **known == *text
+        {
+            return Ok(jid.clone());
+        }
+        let jid = parse(text)?;
+        *place = Some((text.into(), jid.clone()));
+        Ok(jid)
+    })
+}
+
+/// How many addresses a thread remembers, of up to 6 KiB each; a later one takes the place of
+/// another. A power of two.
+const REMEMBERED: usize = 256;
+
+thread_local! {
+    static READ: RefCell<Vec<Option<(Box<str>, Jid)>>> =
+        RefCell::new((0..REMEMBERED).map(|_| None).collect());
+}
+
+/// Few of the addresses that are in use at a time share a place. Who makes them share one gains
+/// that they are read each time.
+fn place_of(text: &str) -> usize {
+    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+    let mut hash = text.len() as u64;
+    let mut words = text.as_bytes().chunks_exact(8);
+    for word in &mut words {
+        let word = word.try_into().map_or(0, u64::from_le_bytes);
+        hash = (hash.rotate_left(23) ^ word).wrapping_mul(ODD);
+    }
+    for byte in words.remainder() {
+        hash = (hash.rotate_left(23) ^ u64::from(*byte)).wrapping_mul(ODD);
+    }
+    (hash >> 32) as usize % REMEMBERED
 }
 
 /// [`parse`] for a place where only a bare address makes sense.
@@ -115,6 +161,28 @@ mod tests {
             Err(MalformedAddress)
         );
         assert!(with_resource(&account, &"r".repeat(1023)).is_ok());
+    }
+
+    #[test]
+    fn what_is_read_again_is_what_was_read_first() {
+        let texts: Vec<_> = (0..3 * REMEMBERED)
+            .map(|n| format!("User{n}@Example.ORG/{}", n % 7))
+            .collect();
+        for _ in 0..2 {
+            for text in &texts {
+                assert_eq!(parse_again(text), parse(text));
+                assert_eq!(parse_again(text), parse(text));
+            }
+        }
+        assert_eq!(parse_again("a@b@c/"), Err(MalformedAddress));
+        assert_eq!(parse_again("a@b@c/"), Err(MalformedAddress));
+    }
+
+    #[test]
+    fn addresses_in_use_at_a_time_seldom_share_a_place() {
+        let places = (0..100).map(|n| place_of(&format!("user{n}@example.org/web")));
+        let places: std::collections::BTreeSet<_> = places.collect();
+        assert!(places.len() > 70, "{}", places.len());
     }
 
     proptest! {

@@ -295,7 +295,7 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
         let Some(to) = self.frame.attribute("to") else {
             return Ok(None);
         };
-        match address::parse(&to) {
+        match address::parse_again(&to) {
             Ok(to) => Ok(Some(to)),
             Err(_) => Err(Condition::JidMalformed.into()), // RFC 6120 §8.3.3.8
         }

@@ -59,9 +59,8 @@ impl Local {
             session.id() == sender.id() || recipients.iter().any(|other| other.id() == session.id())
         };
         let watching = |account: &str| {
-            let mut sessions = self.sessions.of_account(account);
-            sessions.retain(|session| session.carbons() && !has_it(session));
-            sessions
+            let wants_it = |session: &Session| session.carbons() && !has_it(session);
+            self.sessions.of_account_where(account, wants_it)
         };
         let own = sender.account().as_str();
         let other = stanza

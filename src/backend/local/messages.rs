@@ -119,9 +119,9 @@ impl Local {
     /// priority that is not negative (RFC 6121 §8.5.2.1.1 allows all or the best; with all, a
     /// user who sits at two clients without carbons sees the message at both).
     pub(super) fn reachable(&self, account: &str) -> Vec<Arc<Session>> {
-        let mut sessions = self.sessions.of_account(account);
-        sessions.retain(|session| session.priority().is_some_and(|priority| priority >= 0));
-        sessions
+        let is_reachable =
+            |session: &Session| session.priority().is_some_and(|priority| priority >= 0);
+        self.sessions.of_account_where(account, is_reachable)
     }
 }
 
