@@ -181,7 +181,10 @@ impl Stream {
 
     /// The longest frame that is accepted now, in bytes (XEP-0478).
     pub fn max_frame_bytes(&self) -> usize {
-        let options = self.options.load();
+        self.max_bytes(&self.options.load())
+    }
+
+    fn max_bytes(&self, options: &StreamOptions) -> usize {
         match self.state {
             State::Opening | State::Unauthenticated { .. } => options.max_stanza_bytes_before_auth,
             _ => options.max_stanza_bytes,
@@ -190,11 +193,13 @@ impl Stream {
 
     /// A complete element from the client.
     pub fn on_frame(&mut self, now: Instant, text: &str) {
-        if text.len() > self.max_frame_bytes() {
-            let limit_bytes = self.max_frame_bytes();
+        let options = self.options.load();
+        let limit_bytes = self.max_bytes(&options);
+        if text.len() > limit_bytes {
             return self.fail(now, StreamFault::TooLarge { limit_bytes });
         }
-        let limits = self.options.load().xml;
+        let limits = options.xml;
+        drop(options);
         SCANNER.with_borrow_mut(|scanner| {
             scanner.set_limits(limits);
             match scanner.scan(text) {
