@@ -1,0 +1,189 @@
+//! The order of things: round by round, scenario by scenario, server by server.
+//!
+//! Every measurement gets a server that was started for it alone. So none inherits the heap, the
+//! caches or the sessions of the one before, and a server that fell over spoils nothing else. The
+//! servers take their turns within a scenario and not one whole run after the other: what the
+//! machine does meanwhile meets all of them alike. Who is first changes with round and scenario.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::accounts;
+use crate::results::Results;
+use crate::scenario::{Pace, SCENARIOS, Scale, Scenario};
+use crate::servers::{self, Server, Tools};
+
+/// How long one measurement may take: Prosody needs a minute for its longest.
+const LONGEST: Duration = Duration::from_secs(300);
+
+pub struct Plan<'a> {
+    pub tools: &'a Tools,
+    pub work: &'a Path,
+    pub only: &'a [String],
+    pub servers: Vec<Server>,
+    pub rounds: usize,
+    pub scale: Scale,
+}
+
+impl Plan<'_> {
+    pub fn run(&self) -> Result<Results> {
+        let mut accounts = BTreeMap::new();
+        for server in &self.servers {
+            let root = self.work.join("accounts");
+            accounts.insert(*server, accounts::prepare(*server, self.tools, &root)?);
+        }
+        let mut results = Results::default();
+        for round in 0..self.rounds {
+            for (index, scenario) in SCENARIOS.iter().enumerate() {
+                if !self.due(scenario, round) {
+                    continue;
+                }
+                for server in rotated(&self.servers, round + index) {
+                    if scenario.servers.contains(&server) {
+                        self.one(round, scenario, server, &accounts[&server], &mut results);
+                    }
+                }
+            }
+        }
+        Ok(results)
+    }
+
+    fn due(&self, scenario: &Scenario, round: usize) -> bool {
+        let wanted = self.only.is_empty() || self.only.iter().any(|name| name == scenario.name);
+        wanted && (scenario.pace == Pace::Quick || round.is_multiple_of(2))
+    }
+
+    /// One measurement. What fails is noted and stops nothing: an hour's run is not to be lost.
+    fn one(
+        &self,
+        round: usize,
+        scenario: &Scenario,
+        server: Server,
+        accounts: &Path,
+        results: &mut Results,
+    ) {
+        let since = Instant::now();
+        let title = format!("round {}, {}, {}", round + 1, scenario.name, server.name());
+        let shown = match self.try_one(scenario, server, accounts) {
+            Ok((said, values)) => {
+                for (measure, value) in &values {
+                    results.add(scenario.name, server, measure, *value);
+                }
+                results.keep(round + 1, scenario.name, server, said);
+                let values = values
+                    .iter()
+                    .map(|(name, value)| format!("{name} {value:.1}"));
+                values.collect::<Vec<_>>().join(", ")
+            }
+            Err(error) => {
+                results.failures.push(format!("{title}: {error:#}"));
+                format!("failed: {error:#}")
+            }
+        };
+        eprintln!("{title}: {shown} ({:.0} s)", since.elapsed().as_secs_f64());
+    }
+
+    fn try_one(
+        &self,
+        scenario: &Scenario,
+        server: Server,
+        accounts: &Path,
+    ) -> Result<(Value, Vec<(&'static str, f64)>)> {
+        let dir = self.work.join("run").join(server.name());
+        let mut running = servers::start(server, self.tools, accounts, &dir)?;
+        let url = scenario.url(&running).context("it does not speak that")?;
+        let answer = self.work.join("answer.json");
+        if answer.exists() {
+            fs::remove_file(&answer)?;
+        }
+        let mut command = Command::new(&self.tools.load);
+        command
+            .args(scenario.arguments(&self.scale))
+            .args(["--url", &url])
+            .args(["--domain", "localhost", "--user", "user{}"])
+            .args(["--password", accounts::PASSWORD])
+            .args(["--users", &accounts::ACCOUNTS.to_string()])
+            .args(["--pid", &running.pid().to_string()])
+            .arg("--keys")
+            .arg(self.work.join(format!("keys-{}", server.name())))
+            .arg("--json")
+            .arg(&answer);
+        let complaint = run(&mut command, &self.work.join("generator.log"));
+        if !running.lives() {
+            bail!("the server died; its log is {}", dir.join("log").display());
+        }
+        let said = fs::read_to_string(&answer).ok();
+        let said: Option<Value> = said.and_then(|text| serde_json::from_str(&text).ok());
+        // The storm counts what is lost; anywhere else a loss means that the load was not served,
+        // and its cost is not comparable.
+        if scenario.name != "resume" || said.is_none() {
+            complaint?;
+        }
+        let said = said.context("the generator wrote no answer")?;
+        let values = scenario.read(&said);
+        if values.is_empty() {
+            bail!("nothing to read in the generator's answer: {said}");
+        }
+        Ok((said, values))
+    }
+}
+
+/// Runs the generator to its end, or kills it after `LONGEST`.
+fn run(command: &mut Command, log: &PathBuf) -> Result<()> {
+    let file = fs::File::create(log)?;
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        .spawn()?;
+    let since = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if since.elapsed() > LONGEST {
+            child.kill()?;
+            child.wait()?;
+            bail!("the generator was not done after {LONGEST:?}");
+        }
+        sleep(Duration::from_millis(20));
+    };
+    if !status.success() {
+        let said = fs::read_to_string(log).unwrap_or_default();
+        bail!(
+            "the generator: {status}: {}",
+            said.lines().last().unwrap_or("")
+        );
+    }
+    Ok(())
+}
+
+fn rotated(servers: &[Server], by: usize) -> Vec<Server> {
+    let mut servers = servers.to_vec();
+    if !servers.is_empty() {
+        let by = by % servers.len();
+        servers.rotate_left(by);
+    }
+    servers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everybody_is_first_once() {
+        let first: Vec<Server> = (0..4)
+            .map(|round| rotated(&Server::ALL, round)[0])
+            .collect();
+        assert_eq!(first, Server::ALL);
+        assert_eq!(rotated(&Server::ALL, 5).len(), 4);
+    }
+}
