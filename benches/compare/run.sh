@@ -3,15 +3,17 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-if ! command -v prosody ejabberdctl >/dev/null; then
-    # They are to run under this measurement alone: the packages would start them as services.
-    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
-    if [ -e /usr/sbin/policy-rc.d ]; then trap - EXIT; else
-        printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
-        chmod +x /usr/sbin/policy-rc.d
-    fi
-    apt-get update
-    DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends prosody ejabberd
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi; }
+
+if ! command -v prosody >/dev/null || ! command -v ejabberdctl >/dev/null; then
+    as_root apt-get update
+    as_root env DEBIAN_FRONTEND=noninteractive \
+        apt-get install -y --no-install-recommends prosody ejabberd
+    # The packages start them as services; here they run while they are measured, and not else.
+    for service in prosody ejabberd; do
+        as_root service "$service" stop || true
+        as_root systemctl disable "$service" || true
+    done
 fi
 
 cargo build --release --bin stanzad
