@@ -1,0 +1,153 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Puts load on a server of XMPP over WebSocket or BOSH, and tells what it cost the server.
+///
+/// Exit codes: 0 nothing lost, doubled, out of order or dropped; 1 something was, or the run
+/// failed; 2 wrong command line.
+#[derive(Parser)]
+#[command(name = "load", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub scenario: Scenario,
+}
+
+#[derive(Args, Clone, Debug)]
+pub struct Common {
+    /// ws://, wss:// or, for bosh, http://; any certificate will do
+    #[arg(long, default_value = "ws://127.0.0.1:5280/ws/")]
+    pub url: String,
+    #[arg(long, default_value = "localhost")]
+    pub domain: String,
+    /// Name of an account; {} stands for its number
+    #[arg(long, default_value = "user{}")]
+    pub user: String,
+    /// How many accounts there are; sessions beyond take them again with another resource
+    #[arg(long)]
+    pub users: Option<usize>,
+    #[arg(long, default_value = "pass")]
+    pub password: String,
+    /// Processes of the server
+    #[arg(long, value_delimiter = ',')]
+    pub pid: Vec<i32>,
+    /// File in which SCRAM keys are kept from run to run
+    #[arg(long)]
+    pub keys: Option<PathBuf>,
+    /// File for the result; "-" is standard output
+    #[arg(long)]
+    pub json: Option<PathBuf>,
+    /// Without stream management
+    #[arg(long)]
+    pub no_sm: bool,
+    /// Ask for an ack after this many stanzas; 0 never
+    #[arg(long, default_value_t = 16)]
+    pub ack_every: u32,
+    /// Send initial presence
+    #[arg(long)]
+    pub presence: bool,
+    /// How many logins are under way at a time
+    #[arg(long, default_value_t = 16)]
+    pub parallel: usize,
+    /// Time before the window in which cost is counted
+    #[arg(long, default_value = "2s", value_parser = duration)]
+    pub warmup: Duration,
+    /// Length of that window
+    #[arg(long, default_value = "10", value_parser = duration)]
+    pub seconds: Duration,
+    /// How long a login, a stanza at the end, or an answer may take
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub timeout: Duration,
+    /// Idle sessions beside the traffic
+    #[arg(long, default_value_t = 0)]
+    pub idle: usize,
+}
+
+#[derive(Subcommand)]
+pub enum Scenario {
+    /// Full logins, one after the other in a few lanes: CPU per login
+    Login(Login),
+    /// Sessions that do nothing: memory per session
+    Idle(Idle),
+    /// Pairs that keep the server busy, or send at a steady rate: CPU per stanza
+    Flood(Flood),
+    /// Pairs with one stanza in flight: CPU per stanza and round trip
+    Pingpong(Pingpong),
+}
+
+#[derive(Args)]
+pub struct Login {
+    #[command(flatten)]
+    pub common: Common,
+    /// Logins in the window
+    #[arg(long, default_value_t = 2000)]
+    pub logins: usize,
+}
+
+#[derive(Args)]
+pub struct Idle {
+    #[command(flatten)]
+    pub common: Common,
+    /// Numbers of sessions at which memory is read
+    #[arg(long, value_delimiter = ',', default_values_t = [5000, 10_000])]
+    pub sessions: Vec<usize>,
+    /// Quiet time before memory is read
+    #[arg(long, default_value = "12s", value_parser = duration)]
+    pub settle: Duration,
+    /// Then each session sends one message of this size to itself
+    #[arg(long)]
+    pub message_bytes: Option<usize>,
+    /// Then all links are cut, and the sessions hibernate
+    #[arg(long)]
+    pub hibernate: bool,
+}
+
+#[derive(Args)]
+pub struct Flood {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 8)]
+    pub pairs: usize,
+    /// How many stanzas of a pair may be on the way
+    #[arg(long, default_value_t = 64)]
+    pub window: u64,
+    #[arg(long, default_value_t = 300)]
+    pub stanza_bytes: usize,
+    /// Stanzas per second of all pairs together, evenly spaced; without it as many as go through
+    #[arg(long)]
+    pub rate: Option<u32>,
+}
+
+#[derive(Args)]
+pub struct Pingpong {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 50)]
+    pub pairs: usize,
+    #[arg(long, default_value_t = 300)]
+    pub stanza_bytes: usize,
+}
+
+impl Scenario {
+    pub fn common(&self) -> &Common {
+        match self {
+            Scenario::Login(it) => &it.common,
+            Scenario::Idle(it) => &it.common,
+            Scenario::Flood(it) => &it.common,
+            Scenario::Pingpong(it) => &it.common,
+        }
+    }
+}
+
+/// `12s`, `500ms`, or a number of seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 0.001),
+        None => (text.strip_suffix('s').unwrap_or(text), 1.0),
+    };
+    let seconds = number.parse::<f64>().map_err(|error| error.to_string())? * unit;
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}

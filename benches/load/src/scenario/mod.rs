@@ -1,0 +1,4 @@
+pub mod flood;
+pub mod idle;
+pub mod login;
+pub mod pingpong;

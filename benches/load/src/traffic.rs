@@ -1,0 +1,146 @@
+//! What scenarios with pairs share: the clockwork of warm-up, window and end, and the books.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use anyhow::Result;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+use crate::ledger::{Faults, Ledger};
+use crate::login::Env;
+use crate::meter::{Meter, Spent};
+use crate::report::Latency;
+use crate::scan::{Mark, Scanner};
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum Phase {
+    Warmup,
+    Window,
+    /// Nobody sends any more; what is on the way may arrive.
+    End,
+}
+
+#[derive(Default)]
+pub struct Flow {
+    pub ledger: RefCell<Ledger>,
+    /// There is room for the sender again.
+    pub room: Notify,
+    /// What a steady rate allows to be sent.
+    pub tokens: Cell<u64>,
+}
+
+pub struct Traffic {
+    pub env: Rc<Env>,
+    pub flows: Vec<Flow>,
+    pub scanner: Scanner,
+    phase: Cell<Phase>,
+    latency: RefCell<Latency>,
+    dropped: Cell<u64>,
+}
+
+pub struct Outcome {
+    pub units: u64,
+    pub spent: Spent,
+    pub latency: Latency,
+    pub faults: Faults,
+}
+
+impl Traffic {
+    pub fn new(env: &Rc<Env>, flows: usize) -> Rc<Self> {
+        Rc::new(Self {
+            env: env.clone(),
+            flows: (0..flows).map(|_| Flow::default()).collect(),
+            scanner: Scanner::new(),
+            phase: Cell::new(Phase::Warmup),
+            latency: RefCell::default(),
+            dropped: Cell::new(0),
+        })
+    }
+
+    pub fn ended(&self) -> bool {
+        self.phase.get() == Phase::End
+    }
+
+    /// Books a stanza of that flow; `None` if it is none of it.
+    pub fn book(&self, flow: usize, stanza: &[u8]) -> Option<Mark> {
+        let mark = self
+            .scanner
+            .mark(stanza)
+            .filter(|mark| mark.flow as usize == flow)?;
+        self.flows[flow].ledger.borrow_mut().book(mark.number);
+        Some(mark)
+    }
+
+    pub fn time(&self, micros: u64) {
+        if self.phase.get() == Phase::Window {
+            self.latency.borrow_mut().book(micros);
+        }
+    }
+
+    /// Runs one end of a pair; if it fails, a connection was dropped.
+    pub fn run(
+        self: &Rc<Self>,
+        tasks: &mut JoinSet<()>,
+        part: impl Future<Output = Result<()>> + 'static,
+    ) {
+        let traffic = self.clone();
+        tasks.spawn_local(async move {
+            if let Err(error) = part.await {
+                traffic.env.complain(&error);
+                traffic.dropped.set(traffic.dropped.get() + 1);
+            }
+        });
+    }
+
+    fn received(&self) -> u64 {
+        self.flows
+            .iter()
+            .map(|flow| flow.ledger.borrow().received)
+            .sum()
+    }
+
+    fn in_flight(&self) -> u64 {
+        self.flows
+            .iter()
+            .map(|flow| flow.ledger.borrow().in_flight())
+            .sum()
+    }
+
+    /// Warm-up, window, end: counts what was delivered and what it cost in the window alone.
+    pub async fn measure(&self) -> Result<Outcome> {
+        let meter = Meter::new(&self.env.args.pid)?;
+        sleep(self.env.args.warmup).await;
+        self.phase.set(Phase::Window);
+        let (before, first) = (meter.read()?, self.received());
+        sleep(self.env.args.seconds).await;
+        let (after, last) = (meter.read()?, self.received());
+        self.phase.set(Phase::End);
+        self.flows.iter().for_each(|flow| flow.room.notify_one());
+        let end = Instant::now() + self.env.args.timeout;
+        while self.in_flight() > 0 && Instant::now() < end {
+            sleep(Duration::from_millis(5)).await;
+        }
+        // A copy of what came already would come now.
+        sleep(Duration::from_millis(200)).await;
+        Ok(Outcome {
+            units: last - first,
+            spent: after.since(&before),
+            latency: self.latency.take(),
+            faults: self.faults(),
+        })
+    }
+
+    fn faults(&self) -> Faults {
+        let mut sum = Faults {
+            dropped: self.dropped.get(),
+            ..Faults::default()
+        };
+        for flow in &self.flows {
+            sum += flow.ledger.borrow().faults();
+        }
+        sum
+    }
+}
