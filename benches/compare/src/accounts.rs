@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -43,7 +44,7 @@ pub fn prepare(server: Server, tools: &Tools, root: &Path) -> Result<PathBuf> {
         Server::Stanzad => stanzad(tools, &dir)?,
         Server::Yardstick => {} // It lets in everybody.
         Server::Ejabberd => ejabberd(tools, &dir)?,
-        Server::Prosody => prosody(&dir)?,
+        Server::Prosody => prosody(&dir, &root.join("Prosody-accounts"))?,
     }
     fs::write(done, ACCOUNTS.to_string())?;
     Ok(dir)
@@ -85,11 +86,14 @@ fn stanzad(tools: &Tools, dir: &Path) -> Result<()> {
     Ok(())
 }
 
-fn prosody(dir: &Path) -> Result<()> {
+/// A file for each. They lie elsewhere, as Prosody only reads them, and to copy so many would take
+/// longer than to measure.
+fn prosody(dir: &Path, accounts: &Path) -> Result<()> {
     let keys = Keys::of(PASSWORD);
-    let accounts = dir.join("data/localhost/accounts");
-    fs::create_dir_all(&accounts)?;
+    fs::create_dir_all(accounts)?;
+    fs::create_dir_all(dir.join("data/localhost"))?;
     fs::create_dir_all(dir.join("certs"))?;
+    symlink(accounts, dir.join("data/localhost/accounts"))?;
     let text = format!(
         "return {{\n\t[\"iteration_count\"] = {ROUNDS};\n\t[\"salt\"] = \"{}\";\n\t\
          [\"stored_key\"] = \"{}\";\n\t[\"server_key\"] = \"{}\";\n}};\n",
@@ -181,13 +185,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Copies a directory with all that is in it.
+/// Copies a directory with all that is in it; links stay links.
 pub fn copy(from: &Path, to: &Path) -> Result<()> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type()?.is_dir() {
+        if entry.file_type()?.is_symlink() {
+            symlink(fs::read_link(entry.path())?, target)?;
+        } else if entry.file_type()?.is_dir() {
             copy(&entry.path(), &target)?;
         } else {
             fs::copy(entry.path(), target)?;

@@ -107,7 +107,7 @@ pub const FIGURES: &[Figure] = &[
     figure(
         "… after 60 KB each way",
         "≤ 5 KiB",
-        "idle.after",
+        "filled.memory",
         Nothing,
         5.0,
     ),
@@ -157,7 +157,7 @@ pub const FIGURES: &[Figure] = &[
         0.2,
     ),
     figure(
-        "`fanout`, CPU per delivery",
+        "`fanout` to 1,000, CPU per delivery",
         "≤ `flood`",
         "fanout.cpu",
         Key("flood.cpu"),

@@ -86,11 +86,18 @@ pub const ROWS: &[Row] = &[
         Panel::Cpu,
     ),
     row(
-        "fanout.cpu",
-        "`fanout` to 1,000 sessions: CPU per delivery",
-        "to 1,000 sessions, per delivery",
+        "fanout-few.cpu",
+        "`fanout` to 200 sessions: CPU per delivery",
+        "to 200 sessions, per delivery",
         "µs",
         Panel::Cpu,
+    ),
+    row(
+        "fanout.cpu",
+        "to 1,000 sessions: CPU per delivery",
+        "",
+        "µs",
+        Panel::None,
     ),
     row(
         "login.cpu",
@@ -129,7 +136,7 @@ pub const ROWS: &[Row] = &[
         Panel::Memory,
     ),
     row(
-        "idle.after",
+        "filled.memory",
         "the same after 60 KB in each direction",
         "after 60 KB each way",
         "KiB",

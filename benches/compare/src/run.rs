@@ -17,8 +17,8 @@ use serde_json::Value;
 
 use crate::accounts;
 use crate::results::Results;
-use crate::scenario::{Pace, SCENARIOS, Scale, Scenario};
-use crate::servers::{self, Server, Tools};
+use crate::scenario::{Measures, Pace, SCENARIOS, Scale, Scenario};
+use crate::servers::{self, Running, Server, Tools};
 
 /// How long one measurement may take: Prosody needs a minute for its longest.
 const LONGEST: Duration = Duration::from_secs(300);
@@ -95,43 +95,64 @@ impl Plan<'_> {
         scenario: &Scenario,
         server: Server,
         accounts: &Path,
-    ) -> Result<(Value, Vec<(&'static str, f64)>)> {
+    ) -> Result<(Value, Measures)> {
         let dir = self.work.join("run").join(server.name());
         let mut running = servers::start(server, self.tools, accounts, &dir)?;
         let url = scenario.url(&running).context("it does not speak that")?;
+        let mut said = Vec::new();
+        for arguments in scenario.commands(&self.scale) {
+            let (answer, complaint) = self.generate(server, &running, &url, &arguments)?;
+            if !running.lives() {
+                bail!("the server died; its log is {}", dir.join("log").display());
+            }
+            // The storm counts what is lost; anywhere else a loss means that the load was not
+            // served, and its cost is not comparable.
+            if scenario.name != "resume" || answer.is_none() {
+                complaint?;
+            }
+            said.push(answer.context("the generator wrote no answer")?);
+        }
+        let values = scenario.read(&said);
+        if values.is_empty() {
+            bail!("nothing to read in the generator's answer: {said:?}");
+        }
+        Ok((Value::Array(said), values))
+    }
+
+    /// One run of the generator: its answer, if it wrote one, and whether it is content.
+    fn generate(
+        &self,
+        server: Server,
+        running: &Running,
+        url: &str,
+        arguments: &[String],
+    ) -> Result<(Option<Value>, Result<()>)> {
         let answer = self.work.join("answer.json");
         if answer.exists() {
             fs::remove_file(&answer)?;
         }
         let mut command = Command::new(&self.tools.load);
         command
-            .args(scenario.arguments(&self.scale))
-            .args(["--url", &url])
-            .args(["--domain", "localhost", "--user", "user{}"])
-            .args(["--password", accounts::PASSWORD])
-            .args(["--users", &accounts::ACCOUNTS.to_string()])
+            .args(arguments)
+            .args([
+                "--url",
+                url,
+                "--domain",
+                "localhost",
+                "--password",
+                accounts::PASSWORD,
+            ])
             .args(["--pid", &running.pid().to_string()])
             .arg("--keys")
             .arg(self.work.join(format!("keys-{}", server.name())))
             .arg("--json")
             .arg(&answer);
-        let complaint = run(&mut command, &self.work.join("generator.log"));
-        if !running.lives() {
-            bail!("the server died; its log is {}", dir.join("log").display());
-        }
+        let content = run(&mut command, &self.work.join("generator.log"));
         let said = fs::read_to_string(&answer).ok();
-        let said: Option<Value> = said.and_then(|text| serde_json::from_str(&text).ok());
-        // The storm counts what is lost; anywhere else a loss means that the load was not served,
-        // and its cost is not comparable.
-        if scenario.name != "resume" || said.is_none() {
-            complaint?;
-        }
-        let said = said.context("the generator wrote no answer")?;
-        let values = scenario.read(&said);
-        if values.is_empty() {
-            bail!("nothing to read in the generator's answer: {said}");
-        }
-        Ok((said, values))
+        Ok((
+            said.and_then(|text| serde_json::from_str(&text).ok()),
+            content,
+        ))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::accounts::ACCOUNTS;
 use crate::servers::{Running, Server};
 
 /// A peer has to log in thousands first, at milliseconds each, so these run in fewer rounds.
@@ -20,8 +21,14 @@ pub struct Scenario {
     /// The generator's scenario and its options.
     arguments: fn(&Scale) -> Vec<String>,
     link: Link,
-    read: fn(&Value) -> Vec<(&'static str, f64)>,
+    /// The accounts of each run of the generator; there is one run for each, one after the other,
+    /// against the same process.
+    waves: &'static [&'static str],
+    read: fn(&[Value]) -> Measures,
 }
+
+/// Names of measures, with their values.
+pub type Measures = Vec<(&'static str, f64)>;
 
 #[derive(Clone, Copy)]
 enum Link {
@@ -37,9 +44,11 @@ pub struct Scale {
     pub logins: u32,
     /// Both steps of the slope of memory.
     pub idle: (u32, u32),
-    pub hibernating: (u32, u32),
+    /// How many hibernate more with each wave.
+    pub hibernating: u32,
     pub resume: u32,
-    pub fanout: u32,
+    /// Sessions of the account that stanzad and the yardstick deliver to, and of all servers.
+    pub fanout: (u32, u32),
     pub beside: u32,
     pub settle: u32,
 }
@@ -50,20 +59,20 @@ impl Scale {
         warmup: 2,
         logins: 1500,
         idle: (5000, 10_000),
-        hibernating: (25_000, 50_000),
+        hibernating: 12_500,
         resume: 5000,
-        fanout: 1000,
+        fanout: (1000, 200),
         beside: 15_000,
-        settle: 3,
+        settle: 5,
     };
     pub const QUICK: Scale = Scale {
         seconds: 2,
         warmup: 1,
         logins: 300,
         idle: (500, 1000),
-        hibernating: (1000, 2000),
+        hibernating: 500,
         resume: 500,
-        fanout: 200,
+        fanout: (200, 50),
         beside: 2000,
         settle: 2,
     };
@@ -73,7 +82,14 @@ use Server::{Ejabberd, Prosody, Stanzad, Yardstick};
 const ALL: &[Server] = &[Stanzad, Yardstick, Ejabberd, Prosody];
 /// Those that keep sessions; the yardstick has nothing to resume, and no BOSH.
 const XMPP: &[Server] = &[Stanzad, Ejabberd, Prosody];
+const RUST: &[Server] = &[Stanzad, Yardstick];
 const OURS: &[Server] = &[Stanzad];
+
+const ONE: &[&str] = &["user{}"];
+/// A thousand accounts each, and none twice. The limit of open files bounds how many sessions are
+/// open at a time, not how many hibernate.
+const WAVES: &[&str] = &["user5{}", "user6{}", "user7{}", "user8{}"];
+const ACCOUNTS_OF_A_WAVE: usize = 1000;
 
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
@@ -82,6 +98,7 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| flood(scale, &[]),
         link: Link::WebSocket,
+        waves: ONE,
         read: |said| traffic(said, &[("rate", "units_per_s")]),
     },
     Scenario {
@@ -90,6 +107,7 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| flood(scale, &["--no-sm"]),
         link: Link::WebSocket,
+        waves: ONE,
         read: |said| traffic(said, &[]),
     },
     Scenario {
@@ -98,6 +116,7 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| flood(scale, &["--idle", &scale.beside.to_string()]),
         link: Link::WebSocket,
+        waves: ONE,
         read: |said| traffic(said, &[]),
     },
     Scenario {
@@ -106,6 +125,7 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| flood(scale, &[]),
         link: Link::Tls,
+        waves: ONE,
         read: |said| traffic(said, &[]),
     },
     Scenario {
@@ -114,6 +134,7 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| flood(scale, &["--rate", "2000"]),
         link: Link::WebSocket,
+        waves: ONE,
         read: |said| traffic(said, &[]),
     },
     Scenario {
@@ -122,6 +143,7 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| window(scale, &["pingpong", "--pairs", "50"]),
         link: Link::WebSocket,
+        waves: ONE,
         read: |said| traffic(said, &[("p50", "p50_us"), ("p99", "p99_us")]),
     },
     Scenario {
@@ -130,6 +152,7 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| window(scale, &["bosh"]),
         link: Link::Bosh,
+        waves: ONE,
         read: |said| traffic(said, &[]),
     },
     Scenario {
@@ -138,14 +161,26 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Quick,
         arguments: |scale| strings(&["login", "--logins", &scale.logins.to_string()]),
         link: Link::WebSocket,
+        waves: ONE,
         read: |said| traffic(said, &[]),
     },
     Scenario {
         name: "fanout",
+        servers: RUST,
+        pace: Pace::Quick,
+        arguments: |scale| fanout(scale, scale.fanout.0),
+        link: Link::WebSocket,
+        waves: ONE,
+        read: |said| traffic(said, &[]),
+    },
+    // Each of them hears of each other: a peer would need minutes for a thousand.
+    Scenario {
+        name: "fanout-few",
         servers: ALL,
         pace: Pace::Quick,
-        arguments: |scale| window(scale, &["fanout", "--sessions", &scale.fanout.to_string()]),
+        arguments: |scale| fanout(scale, scale.fanout.1),
         link: Link::WebSocket,
+        waves: ONE,
         read: |said| traffic(said, &[]),
     },
     Scenario {
@@ -154,38 +189,81 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Slow,
         arguments: |scale| strings(&["resume", "--sessions", &scale.resume.to_string()]),
         link: Link::WebSocket,
-        read: resume,
+        waves: ONE,
+        read: |said| {
+            traffic(
+                said,
+                &[
+                    ("time", "all_back_s"),
+                    ("lost", "lost"),
+                    ("doubled", "doubled"),
+                ],
+            )
+        },
     },
     Scenario {
         name: "idle",
         servers: ALL,
         pace: Pace::Slow,
-        arguments: |scale| idle(scale, scale.idle, &["--message-bytes", "60000"]),
+        arguments: |scale| idle(scale, &[]),
         link: Link::WebSocket,
-        read: memory,
+        waves: ONE,
+        read: |said| memory(said, "idle", "memory"),
+    },
+    // On its own: what the messages leave behind would be taken by the next idle sessions.
+    Scenario {
+        name: "filled",
+        servers: RUST,
+        pace: Pace::Slow,
+        arguments: |scale| idle(scale, &["--message-bytes", "60000"]),
+        link: Link::WebSocket,
+        waves: ONE,
+        read: |said| memory(said, "after a message", "memory"),
     },
     Scenario {
         name: "idle-tls",
         servers: OURS,
         pace: Pace::Slow,
-        arguments: |scale| idle(scale, scale.idle, &[]),
+        arguments: |scale| idle(scale, &[]),
         link: Link::Tls,
-        read: memory,
+        waves: ONE,
+        read: |said| memory(said, "idle", "memory"),
     },
     Scenario {
         name: "hibernate",
         servers: OURS,
         pace: Pace::Slow,
-        arguments: |scale| idle(scale, scale.hibernating, &["--hibernate"]),
+        arguments: |scale| {
+            let sessions = scale.hibernating.to_string();
+            strings(&[
+                "idle",
+                "--hibernate",
+                "--settle",
+                "5",
+                "--sessions",
+                &sessions,
+            ])
+        },
         link: Link::WebSocket,
-        read: memory,
+        waves: WAVES,
+        read: hibernating,
     },
 ];
 
 impl Scenario {
-    /// The generator's command line, without what is the same for every scenario.
-    pub fn arguments(&self, scale: &Scale) -> Vec<String> {
-        (self.arguments)(scale)
+    /// The generator's command lines, without what is the same for every scenario.
+    pub fn commands(&self, scale: &Scale) -> Vec<Vec<String>> {
+        let users = if self.waves.len() > 1 {
+            ACCOUNTS_OF_A_WAVE
+        } else {
+            ACCOUNTS
+        };
+        let command = |user: &&str| {
+            let mut all = (self.arguments)(scale);
+            all.extend(strings(&["--user", user, "--users", &users.to_string()]));
+            all
+        };
+        self.waves.iter().map(command).collect()
     }
 
     pub fn url(&self, running: &Running) -> Option<String> {
@@ -196,8 +274,8 @@ impl Scenario {
         }
     }
 
-    /// The measures in the generator's answer. An empty list is a failure.
-    pub fn read(&self, said: &Value) -> Vec<(&'static str, f64)> {
+    /// The measures in the generator's answers. An empty list is a failure.
+    pub fn read(&self, said: &[Value]) -> Measures {
         (self.read)(said)
     }
 }
@@ -230,54 +308,66 @@ fn flood(scale: &Scale, words: &[&str]) -> Vec<String> {
     all
 }
 
-fn idle(scale: &Scale, steps: (u32, u32), words: &[&str]) -> Vec<String> {
-    let mut all = strings(&["idle", "--sessions", &format!("{},{}", steps.0, steps.1)]);
+fn fanout(scale: &Scale, sessions: u32) -> Vec<String> {
+    window(scale, &["fanout", "--sessions", &sessions.to_string()])
+}
+
+fn idle(scale: &Scale, words: &[&str]) -> Vec<String> {
+    let mut all = strings(&[
+        "idle",
+        "--sessions",
+        &format!("{},{}", scale.idle.0, scale.idle.1),
+    ]);
     all.extend(["--settle".into(), scale.settle.to_string()]);
     all.extend(strings(words));
     all
 }
 
-fn traffic(said: &Value, more: &[(&'static str, &str)]) -> Vec<(&'static str, f64)> {
+fn traffic(said: &[Value], more: &[(&'static str, &str)]) -> Measures {
     let wanted = [("cpu", "server_cpu_us_per_unit")];
     let wanted = wanted.iter().chain(more);
+    let value = |name: &str| said.last()?[name].as_f64();
     wanted
-        .filter_map(|(measure, name)| Some((*measure, said[*name].as_f64()?)))
+        .filter_map(|(measure, name)| Some((*measure, value(name)?)))
         .collect()
 }
 
-fn resume(said: &Value) -> Vec<(&'static str, f64)> {
-    traffic(
-        said,
-        &[
-            ("time", "all_back_ms"),
-            ("lost", "lost"),
-            ("doubled", "doubled"),
-        ],
-    )
+/// The bytes of the process at each step of that kind, with the number of sessions.
+fn steps(said: &Value, label: &str) -> Vec<(f64, f64)> {
+    let steps = said["memory"].as_array().into_iter().flatten();
+    let steps = steps.filter(|step| step["label"] == label);
+    let step = |step: &Value| Some((step["sessions"].as_f64()?, step["bytes"]["rss"].as_f64()?));
+    steps.filter_map(step).collect()
 }
 
-/// What the last step of a kind takes for each session. The first step of idle sessions is held
-/// against an empty server, the last one against the first: only that is a slope.
-fn memory(said: &Value) -> Vec<(&'static str, f64)> {
-    let steps: Vec<&Value> = said["memory"].as_array().into_iter().flatten().collect();
-    let last = |label: &str| {
-        let step = steps.iter().rev().find(|step| step["label"] == label)?;
-        Some(step["bytes_per_session"]["rss"].as_f64()? / 1024.0)
-    };
-    let labels = [
-        ("memory", "hibernating"),
-        ("memory", "idle"),
-        ("after", "after a message"),
-    ];
-    let mut seen: Vec<(&'static str, f64)> = Vec::new();
-    for (measure, label) in labels {
-        if let Some(value) = last(label)
-            && seen.iter().all(|(before, _)| *before != measure)
-        {
-            seen.push((measure, value));
-        }
+/// From one number of sessions to the next: what each takes, in KiB.
+fn slope(from: (f64, f64), to: (f64, f64)) -> f64 {
+    (to.1 - from.1) / (to.0 - from.0) / 1024.0
+}
+
+fn memory(said: &[Value], label: &str, measure: &'static str) -> Measures {
+    let steps = said
+        .last()
+        .map(|said| steps(said, label))
+        .unwrap_or_default();
+    match steps[..] {
+        [.., from, to] => vec![(measure, slope(from, to))],
+        _ => Vec::new(),
     }
-    seen
+}
+
+/// From the second wave to the fourth: by then the process has had as many links as it ever has.
+fn hibernating(said: &[Value]) -> Measures {
+    let steps: Vec<(f64, f64)> = said
+        .iter()
+        .filter_map(|said| steps(said, "hibernating").pop())
+        .collect();
+    match steps[..] {
+        [_, (_, from), _, (sessions, to)] => {
+            vec![("memory", slope((0.0, from), (2.0 * sessions, to)))]
+        }
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -286,30 +376,48 @@ mod tests {
 
     use super::*;
 
-    fn step(label: &str, rss: u64) -> Value {
-        json!({ "label": label, "bytes_per_session": { "rss": rss } })
+    fn step(label: &str, sessions: u64, kib: u64) -> Value {
+        json!({ "label": label, "sessions": sessions, "bytes": { "rss": kib * 1024 } })
     }
 
     #[test]
-    fn memory_is_that_of_the_last_step_of_its_kind() {
+    fn memory_is_the_slope_between_the_steps_of_its_kind() {
         let steps = [
-            step("idle", 9000),
-            step("idle", 2048),
-            step("after a message", 4096),
+            step("idle", 10, 500),
+            step("after a message", 10, 900),
+            step("idle", 20, 530),
+            step("after a message", 20, 950),
         ];
-        let said = json!({ "memory": steps });
-        assert_eq!(memory(&said), [("memory", 2.0), ("after", 4.0)]);
+        let said = [json!({ "memory": steps })];
+        assert_eq!(memory(&said, "idle", "memory"), [("memory", 3.0)]);
+        assert_eq!(
+            memory(&said, "after a message", "memory"),
+            [("memory", 5.0)]
+        );
     }
 
     #[test]
-    fn a_session_that_hibernates_is_no_idle_one() {
-        let said = json!({ "memory": [step("idle", 2048), step("hibernating", 1024)] });
-        assert_eq!(memory(&said), [("memory", 1.0)]);
+    fn memory_of_one_step_has_no_slope() {
+        assert_eq!(
+            memory(
+                &[json!({ "memory": [step("idle", 10, 500)] })],
+                "idle",
+                "memory"
+            ),
+            []
+        );
+    }
+
+    #[test]
+    fn those_that_hibernate_are_counted_over_all_waves() {
+        let wave = |kib: u64| json!({ "memory": [step("hibernating", 100, kib)] });
+        let said = [wave(1000), wave(1100), wave(1200), wave(1500)];
+        assert_eq!(hibernating(&said), [("memory", 2.0)]);
     }
 
     #[test]
     fn what_the_generator_does_not_say_is_not_measured() {
-        let said = json!({ "server_cpu_us_per_unit": 2.5 });
+        let said = [json!({ "server_cpu_us_per_unit": 2.5 })];
         assert_eq!(traffic(&said, &[("p50", "p50_us")]), [("cpu", 2.5)]);
     }
 
