@@ -26,6 +26,7 @@ struct Connection {
     jid: Option<String>,
     handled: u32,
     unflushed: bool,
+    available: bool,
 }
 
 pub async fn serve(stream: TcpStream, table: Arc<Table>) {
@@ -46,6 +47,7 @@ pub async fn serve(stream: TcpStream, table: Arc<Table>) {
         jid: None,
         handled: 0,
         unflushed: false,
+        available: false,
     };
     poll_fn(|task| connection.poll(task)).await;
     connection.forget();
@@ -105,7 +107,7 @@ impl Connection {
                 let ack = format!("<a xmlns='urn:xmpp:sm:3' h='{}'/>", self.handled);
                 self.write(ack.into());
             }
-            [b'<', b'p', ..] => self.handled = self.handled.wrapping_add(1),
+            [b'<', b'p', ..] => self.be_available(),
             [b'<', b'o', ..] => {
                 self.answer(answers::OPEN);
                 let known = self.user.is_some();
@@ -141,9 +143,22 @@ impl Connection {
         self.jid = Some(jid);
     }
 
+    /// From now on it gets what goes to all sessions of the account; nobody is told.
+    fn be_available(&mut self) {
+        self.handled = self.handled.wrapping_add(1);
+        let account = self.jid.as_deref().and_then(|jid| jid.split_once('/'));
+        if let (Some((account, _)), false) = (account, self.available) {
+            self.table.add(account, &self.mailbox);
+            self.available = true;
+        }
+    }
+
     fn forget(&mut self) {
-        if let Some(jid) = self.jid.take() {
-            self.table.remove(&jid, &self.mailbox);
+        let Some(jid) = self.jid.take() else { return };
+        self.table.remove(&jid, &self.mailbox);
+        if let (Some((account, _)), true) = (jid.split_once('/'), self.available) {
+            self.table.remove(account, &self.mailbox);
+            self.available = false;
         }
     }
 }

@@ -76,6 +76,16 @@ pub enum Scenario {
     Flood(Flood),
     /// Pairs with one stanza in flight: CPU per stanza and round trip
     Pingpong(Pingpong),
+    /// The same over BOSH; --url is that of the connection manager
+    Bosh(Pingpong),
+    /// All links are cut, and all sessions come back at once: CPU per resumption
+    Resume(Resume),
+    /// One message to all sessions of an account: CPU per delivery
+    Fanout(Fanout),
+    /// An ack is asked for after each stanza: CPU and time until it comes
+    Acks(Acks),
+    /// Makes the accounts (XEP-0077), for servers that cannot import them
+    Register(Register),
 }
 
 #[derive(Args)]
@@ -116,6 +126,10 @@ pub struct Flood {
     pub window: u64,
     #[arg(long, default_value_t = 300)]
     pub stanza_bytes: usize,
+    /// How many stanzas a sender writes in one go at most; the fewer, the less a server can take
+    /// at once
+    #[arg(long, default_value_t = u64::MAX, hide_default_value = true)]
+    pub burst: u64,
     /// Stanzas per second of all pairs together, evenly spaced; without it as many as go through
     #[arg(long)]
     pub rate: Option<u32>,
@@ -131,13 +145,78 @@ pub struct Pingpong {
     pub stanza_bytes: usize,
 }
 
+#[derive(Args)]
+pub struct Resume {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 5000)]
+    pub sessions: usize,
+    /// Sessions that send to those that are away
+    #[arg(long, default_value_t = 4)]
+    pub senders: usize,
+    /// Stanzas for each session that are sent while the links are cut
+    #[arg(long, default_value_t = 2)]
+    pub during: u64,
+    /// Stanzas for each session that are sent when it is away
+    #[arg(long, default_value_t = 5)]
+    pub waiting: u64,
+    #[arg(long, default_value_t = 300)]
+    pub stanza_bytes: usize,
+    /// How long everybody is away before those are sent
+    #[arg(long, default_value = "2s", value_parser = duration)]
+    pub away: Duration,
+    /// How many come back at a time
+    #[arg(long, default_value_t = 256)]
+    pub storm: usize,
+}
+
+#[derive(Args)]
+pub struct Fanout {
+    #[command(flatten)]
+    pub common: Common,
+    /// Sessions of one account that get each message
+    #[arg(long, default_value_t = 1000)]
+    pub sessions: usize,
+    /// How many messages may be on the way to all of them
+    #[arg(long, default_value_t = 4)]
+    pub window: u64,
+    #[arg(long, default_value_t = 300)]
+    pub stanza_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Acks {
+    #[command(flatten)]
+    pub common: Common,
+    #[arg(long, default_value_t = 1)]
+    pub pairs: usize,
+    /// How many stanzas of a sender may wait for their ack
+    #[arg(long, default_value_t = 1)]
+    pub window: u32,
+    #[arg(long, default_value_t = 300)]
+    pub stanza_bytes: usize,
+}
+
+#[derive(Args)]
+pub struct Register {
+    #[command(flatten)]
+    pub common: Common,
+    /// How many accounts, from number 0 on
+    #[arg(long, default_value_t = 1000)]
+    pub accounts: usize,
+}
+
 impl Scenario {
     pub fn common(&self) -> &Common {
         match self {
             Scenario::Login(it) => &it.common,
             Scenario::Idle(it) => &it.common,
             Scenario::Flood(it) => &it.common,
-            Scenario::Pingpong(it) => &it.common,
+            Scenario::Pingpong(it) | Scenario::Bosh(it) => &it.common,
+            Scenario::Resume(it) => &it.common,
+            Scenario::Fanout(it) => &it.common,
+            Scenario::Acks(it) => &it.common,
+            Scenario::Register(it) => &it.common,
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::args::Common;
 use crate::link::{Link, Target};
 use crate::scan::{attribute, content, has};
 use crate::scram::{Cache, Exchange, Hash};
-use crate::session::{Session, Sm};
+use crate::session::{SM, Session, Sm};
 use crate::ws::{self, Frame};
 
 const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
@@ -118,51 +118,6 @@ impl Dialog {
         self.expect("features").await
     }
 
-    async fn authenticate(&mut self, env: &Env, features: &str, user: &str) -> Result<()> {
-        let offered = |name: &str| has(features.as_bytes(), &format!(">{name}<"));
-        let password = &env.args.password;
-        let plain = match () {
-            () if offered("SCRAM-SHA-256") => return self.scram(env, Hash::Sha256, user).await,
-            () if offered("SCRAM-SHA-1") => return self.scram(env, Hash::Sha1, user).await,
-            () if offered("PLAIN") => BASE64_STANDARD.encode(format!("\0{user}\0{password}")),
-            () => bail!("no mechanism that is known here: {features}"),
-        };
-        self.ask(
-            &format!("<auth xmlns='{SASL}' mechanism='PLAIN'>{plain}</auth>"),
-            "<success",
-        )
-        .await?;
-        Ok(())
-    }
-
-    async fn scram(&mut self, env: &Env, hash: Hash, user: &str) -> Result<()> {
-        let nonce = env.nonce();
-        let exchange = Exchange::new(hash, user, &env.args.password, &nonce);
-        let first = BASE64_STANDARD.encode(exchange.first());
-        let auth = format!(
-            "<auth xmlns='{SASL}' mechanism='{}'>{first}</auth>",
-            hash.mechanism()
-        );
-        let challenge = decoded(&self.ask(&auth, "<challenge").await?, "challenge")?;
-        let end = exchange.answer(&challenge, &env.keys)?;
-        let response = BASE64_STANDARD.encode(&end.message);
-        let response = format!("<response xmlns='{SASL}'>{response}</response>");
-        let success = self.ask(&response, "<success").await?;
-        end.check(&decoded(&success, "success")?)
-    }
-
-    async fn bind(&mut self, resource: &str) -> Result<String> {
-        let bind = format!(
-            "<iq xmlns='jabber:client' type='set' id='bind'>\
-             <bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource></bind>\
-             </iq>"
-        );
-        let result = self.ask(&bind, "<iq").await?;
-        Ok(content(result.as_bytes(), "jid")
-            .context("no JID came for the resource")?
-            .to_owned())
-    }
-
     async fn enable(&mut self) -> Result<Sm> {
         let enabled = self
             .ask("<enable xmlns='urn:xmpp:sm:3' resume='true'/>", "<enabled")
@@ -173,6 +128,62 @@ impl Dialog {
             ..Sm::default()
         })
     }
+}
+
+/// Sends an element and waits for the one that answers it, over either transport.
+pub trait Ask {
+    async fn ask(&mut self, text: &str, answer: &str) -> Result<String>;
+}
+
+impl Ask for Dialog {
+    async fn ask(&mut self, text: &str, answer: &str) -> Result<String> {
+        self.ask(text, answer).await
+    }
+}
+
+pub async fn authenticate(to: &mut impl Ask, env: &Env, features: &str, user: &str) -> Result<()> {
+    let offered = |name: &str| has(features.as_bytes(), &format!(">{name}<"));
+    let password = &env.args.password;
+    let plain = match () {
+        () if offered("SCRAM-SHA-256") => return scram(to, env, Hash::Sha256, user).await,
+        () if offered("SCRAM-SHA-1") => return scram(to, env, Hash::Sha1, user).await,
+        () if offered("PLAIN") => BASE64_STANDARD.encode(format!("\0{user}\0{password}")),
+        () => bail!("no mechanism that is known here: {features}"),
+    };
+    to.ask(
+        &format!("<auth xmlns='{SASL}' mechanism='PLAIN'>{plain}</auth>"),
+        "<success",
+    )
+    .await?;
+    Ok(())
+}
+
+async fn scram(to: &mut impl Ask, env: &Env, hash: Hash, user: &str) -> Result<()> {
+    let nonce = env.nonce();
+    let exchange = Exchange::new(hash, user, &env.args.password, &nonce);
+    let first = BASE64_STANDARD.encode(exchange.first());
+    let auth = format!(
+        "<auth xmlns='{SASL}' mechanism='{}'>{first}</auth>",
+        hash.mechanism()
+    );
+    let challenge = decoded(&to.ask(&auth, "<challenge").await?, "challenge")?;
+    let end = exchange.answer(&challenge, &env.keys)?;
+    let response = BASE64_STANDARD.encode(&end.message);
+    let response = format!("<response xmlns='{SASL}'>{response}</response>");
+    let success = to.ask(&response, "<success").await?;
+    end.check(&decoded(&success, "success")?)
+}
+
+pub async fn bind(to: &mut impl Ask, resource: &str) -> Result<String> {
+    let bind = format!(
+        "<iq xmlns='jabber:client' type='set' id='bind'>\
+         <bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>{resource}</resource></bind>\
+         </iq>"
+    );
+    let result = to.ask(&bind, "<iq").await?;
+    Ok(content(result.as_bytes(), "jid")
+        .context("no JID came for the resource")?
+        .to_owned())
 }
 
 fn decoded(text: &str, name: &str) -> Result<String> {
@@ -186,17 +197,48 @@ pub async fn authenticated(env: &Env, user: &str) -> Result<Dialog> {
         link: Link::websocket(&env.target).await?,
     };
     let features = dialog.open(env).await?;
-    dialog.authenticate(env, &features, user).await?;
+    authenticate(&mut dialog, env, &features, user).await?;
     dialog.open(env).await?;
     Ok(dialog)
 }
 
+/// Comes back to the session of which only `sm` is left.
+pub async fn resume(env: &Env, index: usize, sm: Sm) -> Result<Session> {
+    let whole = async {
+        let (user, _) = env.account(index);
+        let mut dialog = authenticated(env, &user).await?;
+        let previd = sm
+            .previd
+            .as_deref()
+            .context("the session cannot be resumed")?;
+        let resume = format!(
+            "<resume xmlns='{SM}' h='{}' previd='{previd}'/>",
+            sm.handled
+        );
+        dialog.ask(&resume, "<resumed").await?;
+        Ok(Session {
+            link: dialog.link,
+            jid: env.jid(index),
+            sm: Some(sm),
+            ack_every: env.args.ack_every,
+        })
+    };
+    tokio::time::timeout(env.args.timeout, whole)
+        .await
+        .unwrap_or_else(|_| bail!("a resumption took longer than --timeout"))
+        .with_context(|| format!("session {index}"))
+}
+
 /// Logs the session with that number in.
 pub async fn login(env: &Env, index: usize) -> Result<Session> {
+    let (user, resource) = env.account(index);
+    login_as(env, &user, &resource).await
+}
+
+pub async fn login_as(env: &Env, user: &str, resource: &str) -> Result<Session> {
     let whole = async {
-        let (user, resource) = env.account(index);
-        let mut dialog = authenticated(env, &user).await?;
-        let jid = dialog.bind(&resource).await?;
+        let mut dialog = authenticated(env, user).await?;
+        let jid = bind(&mut dialog, resource).await?;
         let sm = if env.args.no_sm {
             None
         } else {
@@ -217,5 +259,5 @@ pub async fn login(env: &Env, index: usize) -> Result<Session> {
     tokio::time::timeout(env.args.timeout, whole)
         .await
         .unwrap_or_else(|_| bail!("a login took longer than --timeout"))
-        .with_context(|| format!("session {index}"))
+        .with_context(|| format!("{user}/{resource}"))
 }

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bosh;
 mod crowd;
 mod ledger;
 mod link;
@@ -56,6 +57,11 @@ fn run(cli: &Cli) -> Result<Report> {
             Scenario::Idle(args) => scenario::idle::run(env.clone(), args).await,
             Scenario::Flood(args) => scenario::flood::run(env.clone(), args).await,
             Scenario::Pingpong(args) => scenario::pingpong::run(env.clone(), args).await,
+            Scenario::Bosh(args) => scenario::bosh::run(env.clone(), args).await,
+            Scenario::Resume(args) => scenario::resume::run(env.clone(), args).await,
+            Scenario::Fanout(args) => scenario::fanout::run(env.clone(), args).await,
+            Scenario::Acks(args) => scenario::acks::run(env.clone(), args).await,
+            Scenario::Register(args) => scenario::register::run(env.clone(), args).await,
         }
     });
     if let Some(path) = &env.args.keys {

@@ -1,10 +1,19 @@
 //! Finds what the generator needs in a stanza without parsing it: it is the peer's own text that
 //! comes back, and a server under measurement is not an attacker.
 
+use std::sync::LazyLock;
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use memchr::memmem;
 
-/// Begins each body, so that no other text is taken for one.
-const MARK: &[u8] = b"<body>#";
+/// Begins each body: with the run in it, so that what a server kept of an earlier run and delivers
+/// late is not taken for a copy.
+static MARK: LazyLock<String> = LazyLock::new(|| {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    format!("<body>#{:x}-{:x}.", now.as_millis(), std::process::id())
+});
 
 pub struct Mark {
     pub flow: u32,
@@ -17,11 +26,21 @@ pub struct Scanner(memmem::Finder<'static>);
 
 impl Scanner {
     pub fn new() -> Self {
-        Self(memmem::Finder::new(MARK))
+        Self(memmem::Finder::new(MARK.as_bytes()))
     }
 
     pub fn mark(&self, stanza: &[u8]) -> Option<Mark> {
-        let mut rest = &stanza[self.0.find(stanza)? + MARK.len()..];
+        Self::read(&stanza[self.0.find(stanza)? + MARK.len()..])
+    }
+
+    /// All of them, where several stanzas stand in one text.
+    pub fn marks(&self, text: &[u8]) -> impl Iterator<Item = Mark> {
+        self.0
+            .find_iter(text)
+            .filter_map(|at| Self::read(&text[at + MARK.len()..]))
+    }
+
+    fn read(mut rest: &[u8]) -> Option<Mark> {
         let mut number = || {
             let end = memchr::memchr(b'.', rest)?;
             let value = digits(&rest[..end]);
@@ -48,13 +67,18 @@ pub fn digits(text: &[u8]) -> Option<u64> {
 
 /// A message of `size` bytes, or a little more if that is too short for what it has to carry.
 pub fn write_message(out: &mut Vec<u8>, to: &str, mark: &Mark, size: usize) {
+    write_message_of(out, "chat", to, mark, size);
+}
+
+pub fn write_message_of(out: &mut Vec<u8>, kind: &str, to: &str, mark: &Mark, size: usize) {
     use std::io::Write;
     let Mark { flow, number, at } = mark;
     out.clear();
     let _ = write!(
         out,
-        "<message xmlns='jabber:client' to='{to}' type='chat' id='{flow}-{number}'>\
-         <body>#{flow}.{number}.{at}."
+        "<message xmlns='jabber:client' to='{to}' type='{kind}' id='{flow}-{number}'>\
+         {mark}{flow}.{number}.{at}.",
+        mark = *MARK,
     );
     const END: &[u8] = b"</body></message>";
     const TEXT: &[u8] = b"The quick brown fox jumps over the lazy dog. ";
@@ -119,7 +143,7 @@ mod tests {
     fn a_stanza_without_a_mark_has_none() {
         for text in [
             "<presence/>",
-            "<message><body>#1.x.3.</body></message>",
+            "<message><body>#1.2.3.</body></message>",
             "<body>#1.2",
         ] {
             assert!(Scanner::new().mark(text.as_bytes()).is_none(), "{text}");

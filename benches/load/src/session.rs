@@ -93,6 +93,37 @@ impl Session {
         ws::write_text(&mut self.link.output, &text[..length]);
     }
 
+    /// Waits until fewer than so many sent stanzas wait for an ack.
+    pub async fn unacked_below(&mut self, bound: u32) -> Result<()> {
+        let unacked = |it: &Self| {
+            it.sm
+                .as_ref()
+                .map_or(0, |sm| sm.sent.wrapping_sub(sm.acked))
+        };
+        if unacked(self) < bound {
+            return Ok(());
+        }
+        ws::write_text(&mut self.link.output, b"<r xmlns='urn:xmpp:sm:3'/>");
+        while unacked(self) >= bound {
+            self.link.flush().await?;
+            if !self.link.fill().await? {
+                bail!("the end while an ack was waited for");
+            }
+            while let Some(event) = self.next()? {
+                match event {
+                    Event::Stanza(range)
+                        if crate::scan::has(self.text(range.clone()), "<error") =>
+                    {
+                        bail!("{}", String::from_utf8_lossy(self.text(range)))
+                    }
+                    Event::Closed => bail!("closed while an ack was waited for"),
+                    Event::Stanza(_) | Event::Acked => {}
+                }
+            }
+        }
+        self.link.flush().await
+    }
+
     /// Leaves as a client should, and waits for the server to agree, for a second.
     pub async fn leave(mut self) -> Result<()> {
         let close = b"<close xmlns='urn:ietf:params:xml:ns:xmpp-framing'/>";

@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use crate::ledger::{Faults, Ledger};
 use crate::login::Env;
 use crate::meter::{Meter, Spent};
-use crate::report::Latency;
+use crate::report::{Latency, Report};
 use crate::scan::{Mark, Scanner};
 
 #[derive(Clone, Copy, PartialEq)]
@@ -39,6 +39,9 @@ pub struct Traffic {
     phase: Cell<Phase>,
     latency: RefCell<Latency>,
     dropped: Cell<u64>,
+    arrived: Cell<u64>,
+    stirred: Cell<Option<Instant>>,
+    over: watch::Sender<bool>,
 }
 
 pub struct Outcome {
@@ -57,6 +60,9 @@ impl Traffic {
             phase: Cell::new(Phase::Warmup),
             latency: RefCell::default(),
             dropped: Cell::new(0),
+            arrived: Cell::new(0),
+            stirred: Cell::new(None),
+            over: watch::Sender::new(false),
         })
     }
 
@@ -70,8 +76,48 @@ impl Traffic {
             .scanner
             .mark(stanza)
             .filter(|mark| mark.flow as usize == flow)?;
-        self.flows[flow].ledger.borrow_mut().book(mark.number);
+        self.arrive(flow, &mark);
         Some(mark)
+    }
+
+    /// Books what one of many receivers got of the one flow that goes to all.
+    pub fn book_copy(&self, receiver: usize, stanza: &[u8]) -> Option<Mark> {
+        let mark = self.scanner.mark(stanza)?;
+        self.arrive(receiver, &mark);
+        Some(mark)
+    }
+
+    pub fn arrive(&self, flow: usize, mark: &Mark) {
+        if self.flows[flow].ledger.borrow_mut().book(mark.number) {
+            self.arrived.set(self.arrived.get() + 1);
+        }
+    }
+
+    /// How many stanzas came, of all flows, each counted once.
+    pub fn arrived(&self) -> u64 {
+        self.arrived.get()
+    }
+
+    /// Something came that is not counted.
+    pub fn stir(&self) {
+        self.stirred.set(Some(Instant::now()));
+    }
+
+    /// Waits until nothing came for so long.
+    pub async fn quiet(&self, time: Duration) {
+        while self.stirred.get().is_some_and(|at| at.elapsed() < time) {
+            sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// All is measured: whoever is still there may leave.
+    pub fn close(&self) {
+        self.over.send_replace(true);
+    }
+
+    pub async fn closed(&self) {
+        // The sender of this channel lives as long as this.
+        let _ = self.over.subscribe().wait_for(|over| *over).await;
     }
 
     pub fn time(&self, micros: u64) {
@@ -95,14 +141,7 @@ impl Traffic {
         });
     }
 
-    fn received(&self) -> u64 {
-        self.flows
-            .iter()
-            .map(|flow| flow.ledger.borrow().received)
-            .sum()
-    }
-
-    fn in_flight(&self) -> u64 {
+    pub fn in_flight(&self) -> u64 {
         self.flows
             .iter()
             .map(|flow| flow.ledger.borrow().in_flight())
@@ -114,9 +153,9 @@ impl Traffic {
         let meter = Meter::new(&self.env.args.pid)?;
         sleep(self.env.args.warmup).await;
         self.phase.set(Phase::Window);
-        let (before, first) = (meter.read()?, self.received());
+        let (before, first) = (meter.read()?, self.arrived());
         sleep(self.env.args.seconds).await;
-        let (after, last) = (meter.read()?, self.received());
+        let (after, last) = (meter.read()?, self.arrived());
         self.phase.set(Phase::End);
         self.flows.iter().for_each(|flow| flow.room.notify_one());
         let end = Instant::now() + self.env.args.timeout;
@@ -142,5 +181,25 @@ impl Traffic {
             sum += flow.ledger.borrow().faults();
         }
         sum
+    }
+}
+
+impl Outcome {
+    pub fn report(
+        self,
+        scenario: &'static str,
+        unit: &'static str,
+        latency_of: &'static str,
+    ) -> Report {
+        Report {
+            scenario,
+            unit,
+            units: self.units,
+            spent: self.spent,
+            latency: self.latency,
+            latency_of,
+            faults: self.faults,
+            ..Report::default()
+        }
     }
 }

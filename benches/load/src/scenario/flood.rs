@@ -19,6 +19,7 @@ use crate::traffic::Traffic;
 struct Way {
     window: u64,
     size: usize,
+    burst: u64,
     paced: bool,
 }
 
@@ -31,6 +32,7 @@ pub async fn run(env: Rc<Env>, args: &Flood) -> Result<Report> {
     let way = Way {
         window: args.window,
         size: args.stanza_bytes,
+        burst: args.burst.max(1),
         paced: args.rate.is_some(),
     };
     let mut tasks = JoinSet::new();
@@ -51,22 +53,18 @@ pub async fn run(env: Rc<Env>, args: &Flood) -> Result<Report> {
         traffic.run(&mut tasks, pace(traffic.clone(), rate));
     }
     let outcome = traffic.measure().await?;
-    tasks.shutdown().await;
-    let mut report = Report {
-        scenario: "flood",
-        unit: "stanza",
-        units: outcome.units,
-        spent: outcome.spent,
-        latency: outcome.latency,
-        latency_of: "one way",
-        faults: outcome.faults,
-        ..Report::default()
-    };
+    traffic.close();
+    let _ = tokio::time::timeout(env.args.timeout, tasks.join_all()).await;
+    let mut report = outcome.report("flood", "stanza", "one way");
     for (name, value) in [
         ("pairs", json!(args.pairs)),
         ("window", json!(args.window)),
         ("stanza_bytes", json!(args.stanza_bytes)),
         ("rate", json!(args.rate)),
+        (
+            "burst",
+            json!((args.burst < u64::MAX).then_some(args.burst)),
+        ),
     ] {
         report.parameters.insert(name.to_owned(), value);
     }
@@ -95,11 +93,15 @@ async fn send(
             };
             write_message(&mut stanza, &to, &mark, way.size);
             session.send(&stanza);
+            if (number + 1).is_multiple_of(way.burst) {
+                session.link.flush().await?;
+            }
         }
         session.link.flush().await?;
         tokio::select! {
             open = session.link.fill() => if !open? { bail!("a sender was dropped") },
             () = books.room.notified() => {}
+            () = traffic.closed() => return session.leave().await,
         }
         while let Some(event) = session.next()? {
             match event {
@@ -127,10 +129,12 @@ fn may_send(traffic: &Traffic, flow: usize, way: Way) -> bool {
     true
 }
 
-async fn receive(traffic: Rc<Traffic>, flow: usize, mut session: Session) -> Result<()> {
+/// Books what comes for that flow, and makes room for its sender.
+pub async fn receive(traffic: Rc<Traffic>, flow: usize, mut session: Session) -> Result<()> {
     loop {
-        if !session.link.fill().await? {
-            bail!("a receiver was dropped");
+        tokio::select! {
+            open = session.link.fill() => if !open? { bail!("a receiver was dropped") },
+            () = traffic.closed() => return session.leave().await,
         }
         let now = traffic.env.now();
         let mut some = false;

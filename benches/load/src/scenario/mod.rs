@@ -1,4 +1,9 @@
+pub mod acks;
+pub mod bosh;
+pub mod fanout;
 pub mod flood;
 pub mod idle;
 pub mod login;
 pub mod pingpong;
+pub mod register;
+pub mod resume;

@@ -46,17 +46,9 @@ pub async fn run(env: Rc<Env>, args: &Pingpong) -> Result<Report> {
         traffic.run(&mut tasks, ping.play(traffic.clone(), args.stanza_bytes));
     }
     let outcome = traffic.measure().await?;
-    tasks.shutdown().await;
-    let mut report = Report {
-        scenario: "pingpong",
-        unit: "stanza",
-        units: outcome.units,
-        spent: outcome.spent,
-        latency: outcome.latency,
-        latency_of: "round trip",
-        faults: outcome.faults,
-        ..Report::default()
-    };
+    traffic.close();
+    let _ = tokio::time::timeout(env.args.timeout, tasks.join_all()).await;
+    let mut report = outcome.report("pingpong", "stanza", "round trip");
     report
         .parameters
         .insert("pairs".to_owned(), json!(args.pairs));
@@ -99,8 +91,9 @@ impl Player {
         }
         loop {
             self.session.link.flush().await?;
-            if !self.session.link.fill().await? {
-                bail!("a player was dropped");
+            tokio::select! {
+                open = self.session.link.fill() => if !open? { bail!("a player was dropped") },
+                () = traffic.closed() => return self.session.leave().await,
             }
             while let Some(event) = self.session.next()? {
                 let range = match event {
