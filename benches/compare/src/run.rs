@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use crate::accounts;
 use crate::results::Results;
-use crate::scenario::{Measures, Pace, SCENARIOS, Scale, Scenario};
+use crate::scenario::{Measures, SCENARIOS, Scale, Scenario};
 use crate::servers::{self, Running, Server, Tools};
 
 /// How long one measurement may take: Prosody needs a minute for its longest.
@@ -57,7 +57,7 @@ impl Plan<'_> {
 
     fn due(&self, scenario: &Scenario, round: usize) -> bool {
         let wanted = self.only.is_empty() || self.only.iter().any(|name| name == scenario.name);
-        wanted && (scenario.pace == Pace::Quick || round.is_multiple_of(2))
+        wanted && scenario.pace.runs_in(round, self.rounds)
     }
 
     /// One measurement. What fails is noted and stops nothing: an hour's run is not to be lost.

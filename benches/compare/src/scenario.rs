@@ -5,13 +5,26 @@ use serde_json::Value;
 use crate::accounts::ACCOUNTS;
 use crate::servers::{Running, Server};
 
-/// A peer has to log in thousands first, at milliseconds each, so these run in fewer rounds.
+/// In which rounds a scenario runs. Those in which thousands log in first take up to a minute for
+/// each server, and memory differs by little from round to round.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
-    /// In every round.
+    /// In every one.
     Quick,
-    /// In every second round, beginning with the first.
+    /// In every second one, beginning with the first.
     Slow,
+    /// In the first and in the last.
+    Rare,
+}
+
+impl Pace {
+    pub fn runs_in(self, round: usize, rounds: usize) -> bool {
+        match self {
+            Pace::Quick => true,
+            Pace::Slow => round.is_multiple_of(2),
+            Pace::Rare => round == 0 || round + 1 == rounds,
+        }
+    }
 }
 
 pub struct Scenario {
@@ -204,7 +217,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "idle",
         servers: ALL,
-        pace: Pace::Slow,
+        pace: Pace::Rare,
         arguments: |scale| idle(scale, &[]),
         link: Link::WebSocket,
         waves: ONE,
@@ -214,7 +227,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "filled",
         servers: RUST,
-        pace: Pace::Slow,
+        pace: Pace::Rare,
         arguments: |scale| idle(scale, &["--message-bytes", "60000"]),
         link: Link::WebSocket,
         waves: ONE,
@@ -223,7 +236,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "idle-tls",
         servers: OURS,
-        pace: Pace::Slow,
+        pace: Pace::Rare,
         arguments: |scale| idle(scale, &[]),
         link: Link::Tls,
         waves: ONE,
@@ -232,7 +245,7 @@ pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "hibernate",
         servers: OURS,
-        pace: Pace::Slow,
+        pace: Pace::Rare,
         arguments: |scale| {
             let sessions = scale.hibernating.to_string();
             strings(&[
@@ -419,6 +432,19 @@ mod tests {
     fn what_the_generator_does_not_say_is_not_measured() {
         let said = [json!({ "server_cpu_us_per_unit": 2.5 })];
         assert_eq!(traffic(&said, &[("p50", "p50_us")]), [("cpu", 2.5)]);
+    }
+
+    #[test]
+    fn slow_scenarios_run_in_fewer_rounds() {
+        let rounds = |pace: Pace| {
+            (0..5)
+                .filter(|round| pace.runs_in(*round, 5))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(rounds(Pace::Quick), [0, 1, 2, 3, 4]);
+        assert_eq!(rounds(Pace::Slow), [0, 2, 4]);
+        assert_eq!(rounds(Pace::Rare), [0, 4]);
+        assert!(Pace::Rare.runs_in(0, 1));
     }
 
     #[test]
