@@ -116,8 +116,8 @@ pub const ROWS: &[Row] = &[
     row(
         "resume.time",
         "`resume`: until all are back",
-        "5,000 are back",
-        "ms",
+        "",
+        "s",
         Panel::None,
     ),
     row("resume.lost", "`resume`: stanzas lost", "", "", Panel::None),
