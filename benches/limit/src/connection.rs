@@ -29,11 +29,11 @@ struct Connection {
     available: bool,
 }
 
-pub async fn serve(stream: TcpStream, table: Arc<Table>) {
+pub async fn serve(stream: TcpStream, table: Arc<Table>, read_buffer: usize) {
     let _ = stream.set_nodelay(true);
     // What tungstenite reads into is filled with zeros at each read: small is fast.
     let config = WebSocketConfig::default()
-        .read_buffer_size(4096)
+        .read_buffer_size(read_buffer)
         .write_buffer_size(16 * 1024)
         .max_write_buffer_size(16 << 20);
     let upgraded =

@@ -26,6 +26,9 @@ struct Cli {
     /// Threads that serve connections
     #[arg(long, default_value_t = 2)]
     workers: usize,
+    /// What each connection reads into, in bytes: more makes floods cheaper and sessions larger
+    #[arg(long, default_value_t = 4096)]
+    read_buffer: usize,
 }
 
 fn main() -> std::io::Result<()> {
@@ -34,10 +37,10 @@ fn main() -> std::io::Result<()> {
         .worker_threads(cli.workers)
         .enable_all()
         .build()?
-        .block_on(serve(cli.listen))
+        .block_on(serve(cli.listen, cli.read_buffer))
 }
 
-async fn serve(address: SocketAddr) -> std::io::Result<()> {
+async fn serve(address: SocketAddr, read_buffer: usize) -> std::io::Result<()> {
     let socket = TcpSocket::new_v4()?;
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
@@ -47,7 +50,7 @@ async fn serve(address: SocketAddr) -> std::io::Result<()> {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(connection::serve(stream, table.clone()));
+                tokio::spawn(connection::serve(stream, table.clone(), read_buffer));
             }
             // Out of files: those that are open may close.
             Err(_) => tokio::time::sleep(std::time::Duration::from_millis(10)).await,

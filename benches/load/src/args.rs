@@ -37,7 +37,7 @@ pub struct Common {
     /// File in which SCRAM keys are kept from run to run
     #[arg(long)]
     pub keys: Option<PathBuf>,
-    /// File for the result; "-" is standard output
+    /// File for the result; "-" is standard output, without the table
     #[arg(long)]
     pub json: Option<PathBuf>,
     /// Without stream management

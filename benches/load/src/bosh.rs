@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::link::Link;
 use crate::login::{Ask, Env, authenticate, bind};
 use crate::scan::{attribute, digits, has};
+use crate::ws::Input;
 
 const HTTPBIND: &str = "http://jabber.org/protocol/httpbind";
 const XBOSH: &str = "urn:xmpp:xbosh";
@@ -121,7 +122,7 @@ impl Bosh {
         loop {
             for at in 0..2 {
                 if self.open[at]
-                    && let Some(body) = response(&mut self.links[at])?
+                    && let Some(body) = response(&mut self.links[at].input)?
                 {
                     self.open[at] = false;
                     let answer = (at, body);
@@ -180,8 +181,8 @@ impl Ask for Bosh {
 }
 
 /// The body of an HTTP answer, when all of it is there.
-fn response(link: &mut Link) -> Result<Option<Range<usize>>> {
-    let rest = link.input.rest();
+fn response(input: &mut Input) -> Result<Option<Range<usize>>> {
+    let rest = input.rest();
     let Some(head) = memchr::memmem::find(rest, b"\r\n\r\n") else {
         return Ok(None);
     };
@@ -197,7 +198,46 @@ fn response(link: &mut Link) -> Result<Option<Range<usize>>> {
     if rest.len() < body + length {
         return Ok(None);
     }
-    let start = link.input.bytes.len() - rest.len() + body;
-    link.input.skip(body + length);
+    let start = input.bytes.len() - rest.len() + body;
+    input.skip(body + length);
     Ok(Some(start..start + length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANSWER: &str = "HTTP/1.1 200 OK\r\ncontent-length:  7\r\nDate: x\r\n\r\n<body/>";
+
+    fn body(input: &mut Input) -> Option<String> {
+        let range = response(input).unwrap()?;
+        Some(String::from_utf8(input.bytes[range].to_vec()).unwrap())
+    }
+
+    #[test]
+    fn an_answer_counts_when_all_of_it_is_there() {
+        let mut input = Input::default();
+        for byte in ANSWER.bytes() {
+            assert_eq!(body(&mut input), None);
+            input.put(&[byte]);
+        }
+        assert_eq!(body(&mut input).unwrap(), "<body/>");
+        assert!(input.is_empty());
+    }
+
+    #[test]
+    fn two_answers_in_one_read_are_two() {
+        let mut input = Input::default();
+        input.put(format!("{ANSWER}{ANSWER}").as_bytes());
+        assert_eq!(body(&mut input).unwrap(), "<body/>");
+        assert_eq!(body(&mut input).unwrap(), "<body/>");
+        assert_eq!(body(&mut input), None);
+    }
+
+    #[test]
+    fn another_status_is_an_error() {
+        let mut input = Input::default();
+        input.put(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n");
+        assert!(response(&mut input).is_err());
+    }
 }

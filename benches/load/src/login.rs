@@ -181,9 +181,8 @@ pub async fn bind(to: &mut impl Ask, resource: &str) -> Result<String> {
          </iq>"
     );
     let result = to.ask(&bind, "<iq").await?;
-    Ok(content(result.as_bytes(), "jid")
-        .context("no JID came for the resource")?
-        .to_owned())
+    let jid = content(result.as_bytes(), "jid").with_context(|| format!("no JID in {result}"))?;
+    Ok(jid.to_owned())
 }
 
 fn decoded(text: &str, name: &str) -> Result<String> {

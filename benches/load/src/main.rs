@@ -21,6 +21,7 @@ mod tls;
 mod traffic;
 mod ws;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -70,8 +71,10 @@ fn run(cli: &Cli) -> Result<Report> {
     let complaint = env.complaint.borrow().clone();
     let mut report = match (done, &complaint) {
         (Ok(report), _) => report,
-        (Err(error), Some(complaint)) => return Err(error).context(complaint.clone()),
-        (Err(error), None) => return Err(error),
+        (Err(error), Some(complaint)) if !format!("{error:#}").contains(complaint) => {
+            return Err(error).context(complaint.clone());
+        }
+        (Err(error), _) => return Err(error),
     };
     report.complaint = complaint;
     for (name, value) in [
@@ -83,8 +86,12 @@ fn run(cli: &Cli) -> Result<Report> {
     ] {
         report.parameters.insert(name.to_owned(), value);
     }
-    report.print();
-    if let Some(path) = &env.args.json {
+    report.metered = !env.args.pid.is_empty();
+    let json = env.args.json.as_deref();
+    if json != Some(Path::new("-")) {
+        report.print();
+    }
+    if let Some(path) = json {
         report.write(path)?;
     }
     Ok(report)

@@ -22,6 +22,8 @@ pub struct Report {
     pub memory: Vec<Step>,
     pub faults: Faults,
     pub complaint: Option<String>,
+    /// Whether processes of the server were named, so that its cost is known.
+    pub metered: bool,
     /// Further figures of a scenario.
     pub more: Map<String, Value>,
 }
@@ -55,7 +57,7 @@ impl Latency {
 impl Report {
     fn per_unit(&self, time: std::time::Duration) -> f64 {
         let micros = time.as_secs_f64() * 1e6 / self.units.max(1) as f64;
-        (micros * 1000.0).round() / 1000.0
+        rounded(micros)
     }
 
     /// The figures by name, in the order of the table.
@@ -66,20 +68,25 @@ impl Report {
             out.extend([
                 ("unit", json!(self.unit)),
                 ("units", json!(self.units)),
-                ("window_s", json!((spent.seconds * 1000.0).round() / 1000.0)),
+                ("window_s", json!(rounded(spent.seconds))),
                 (
                     "units_per_s",
                     json!((self.units as f64 / spent.seconds).round()),
                 ),
+                ("generator_cpu_us_per_unit", json!(self.per_unit(spent.own))),
+                ("generator_cores", json!(cores(spent.own, spent.seconds))),
+            ]);
+        }
+        if self.units > 0 && self.metered {
+            let spent = &self.spent;
+            out.extend([
                 ("server_cpu_us_per_unit", json!(self.per_unit(spent.server))),
                 ("server_user_us_per_unit", json!(self.per_unit(spent.user))),
                 (
                     "server_system_us_per_unit",
                     json!(self.per_unit(spent.system)),
                 ),
-                ("generator_cpu_us_per_unit", json!(self.per_unit(spent.own))),
                 ("server_cores", json!(cores(spent.server, spent.seconds))),
-                ("generator_cores", json!(cores(spent.own, spent.seconds))),
             ]);
         }
         if !self.latency.0.is_empty() {
@@ -174,7 +181,12 @@ fn bytes(memory: &Memory) -> Value {
 }
 
 fn cores(time: std::time::Duration, seconds: f64) -> f64 {
-    (time.as_secs_f64() / seconds * 1000.0).round() / 1000.0
+    rounded(time.as_secs_f64() / seconds)
+}
+
+/// To three digits behind the point.
+pub fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
 }
 
 fn plain(value: &Value) -> String {
@@ -201,6 +213,7 @@ mod tests {
         let mut report = Report {
             scenario: "flood",
             units: 4,
+            metered: true,
             spent: Spent {
                 seconds: 1.0,
                 server: std::time::Duration::from_micros(10),

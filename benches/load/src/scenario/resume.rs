@@ -14,7 +14,7 @@ use crate::args::Resume;
 use crate::ledger::{Faults, Ledger};
 use crate::login::{Env, login, resume};
 use crate::meter::Meter;
-use crate::report::{Latency, Report};
+use crate::report::{Latency, Report, rounded};
 use crate::scan::{Mark, Scanner, write_message};
 use crate::session::{Event, Session};
 
@@ -134,10 +134,10 @@ pub async fn run(env: Rc<Env>, args: &Resume) -> Result<Report> {
     }
     report
         .more
-        .insert("all_back_s".to_owned(), json!(all_back.seconds));
+        .insert("all_back_s".to_owned(), json!(rounded(all_back.seconds)));
     report
         .more
-        .insert("all_delivered_s".to_owned(), json!(spent.seconds));
+        .insert("all_delivered_s".to_owned(), json!(rounded(spent.seconds)));
     Ok(report)
 }
 
