@@ -23,6 +23,9 @@ use crate::servers::{self, Running, Server, Tools};
 /// How long one measurement may take: Prosody needs a minute for its longest.
 const LONGEST: Duration = Duration::from_secs(300);
 
+/// How often a measurement is tried.
+const TRIES: usize = 2;
+
 pub struct Plan<'a> {
     pub tools: &'a Tools,
     pub work: &'a Path,
@@ -60,7 +63,8 @@ impl Plan<'_> {
         wanted && scenario.pace.runs_in(round, self.rounds)
     }
 
-    /// One measurement. What fails is noted and stops nothing: an hour's run is not to be lost.
+    /// One measurement, and a second try if it fails. What fails is noted and stops nothing: half an
+    /// hour's run is not to be lost.
     fn one(
         &self,
         round: usize,
@@ -69,25 +73,29 @@ impl Plan<'_> {
         accounts: &Path,
         results: &mut Results,
     ) {
-        let since = Instant::now();
         let title = format!("round {}, {}, {}", round + 1, scenario.name, server.name());
-        let shown = match self.try_one(scenario, server, accounts) {
-            Ok((said, values)) => {
-                for (measure, value) in &values {
-                    results.add(scenario.name, server, measure, *value);
+        for _ in 0..TRIES {
+            let since = Instant::now();
+            let outcome = self.try_one(scenario, server, accounts);
+            let seconds = since.elapsed().as_secs();
+            match outcome {
+                Ok((said, values)) => {
+                    for (measure, value) in &values {
+                        results.add(scenario.name, server, measure, *value);
+                    }
+                    results.keep(round + 1, scenario.name, server, said);
+                    let values = values
+                        .iter()
+                        .map(|(name, value)| format!("{name} {value:.2}"));
+                    let values = values.collect::<Vec<_>>().join(", ");
+                    return eprintln!("{title}: {values} ({seconds} s)");
                 }
-                results.keep(round + 1, scenario.name, server, said);
-                let values = values
-                    .iter()
-                    .map(|(name, value)| format!("{name} {value:.1}"));
-                values.collect::<Vec<_>>().join(", ")
+                Err(error) => {
+                    results.failures.push(format!("{title}: {error:#}"));
+                    eprintln!("{title}: failed: {error:#} ({seconds} s)");
+                }
             }
-            Err(error) => {
-                results.failures.push(format!("{title}: {error:#}"));
-                format!("failed: {error:#}")
-            }
-        };
-        eprintln!("{title}: {shown} ({:.0} s)", since.elapsed().as_secs_f64());
+        }
     }
 
     fn try_one(

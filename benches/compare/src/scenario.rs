@@ -332,6 +332,8 @@ fn idle(scale: &Scale, words: &[&str]) -> Vec<String> {
         &format!("{},{}", scale.idle.0, scale.idle.1),
     ]);
     all.extend(["--settle".into(), scale.settle.to_string()]);
+    // At the end links are cut: to close ten thousand streams takes ejabberd a minute.
+    all.push("--hibernate".into());
     all.extend(strings(words));
     all
 }
