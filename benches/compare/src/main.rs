@@ -8,6 +8,7 @@ mod document;
 mod figures;
 mod machine;
 mod plot;
+mod reading;
 mod results;
 mod rows;
 mod run;

@@ -16,8 +16,9 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::accounts;
+use crate::reading::Measures;
 use crate::results::Results;
-use crate::scenario::{Measures, SCENARIOS, Scale, Scenario};
+use crate::scenario::{SCENARIOS, Scale, Scenario};
 use crate::servers::{self, Running, Server, Tools};
 
 /// How long one measurement may take: Prosody needs a minute for its longest.
