@@ -143,6 +143,7 @@ impl Plan<'_> {
         let mut command = Command::new(&self.tools.load);
         command
             .args(arguments)
+            .args(["--pause", server.pause()])
             .args([
                 "--url",
                 url,

@@ -66,9 +66,9 @@ pub struct Scale {
 
 impl Scale {
     pub const FULL: Scale = Scale {
-        seconds: 5,
-        warmup: 2,
-        logins: 1500,
+        seconds: 4,
+        warmup: 1,
+        logins: 1000,
         idle: (5000, 10_000),
         hibernating: 12_500,
         resume: 5000,

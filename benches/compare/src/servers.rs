@@ -43,6 +43,15 @@ impl Server {
         Server::ALL.into_iter().find(|server| server.name() == name)
     }
 
+    /// How long a client waits after the upgrade. ejabberd 23.01 loses one frame of some thousands
+    /// that come right behind its 101; the login then hangs, and all who wait for it.
+    pub fn pause(self) -> &'static str {
+        match self {
+            Server::Ejabberd => "20ms",
+            _ => "0",
+        }
+    }
+
     /// What the server says its version is, or what Debian says.
     pub fn version(self, tools: &Tools) -> String {
         let package = |name: &str| {
