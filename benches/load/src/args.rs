@@ -46,6 +46,10 @@ pub struct Common {
     /// Ask for an ack after this many stanzas; 0 never
     #[arg(long, default_value_t = 16)]
     pub ack_every: u32,
+    /// Time between the upgrade and <open/>: ejabberd 23.01 now and then loses a frame that comes
+    /// right behind its 101
+    #[arg(long, default_value = "0", value_parser = duration)]
+    pub pause: Duration,
     /// Send initial presence
     #[arg(long)]
     pub presence: bool,

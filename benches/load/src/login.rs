@@ -195,6 +195,9 @@ pub async fn authenticated(env: &Env, user: &str) -> Result<Dialog> {
     let mut dialog = Dialog {
         link: Link::websocket(&env.target).await?,
     };
+    if !env.args.pause.is_zero() {
+        tokio::time::sleep(env.args.pause).await;
+    }
     let features = dialog.open(env).await?;
     authenticate(&mut dialog, env, &features, user).await?;
     dialog.open(env).await?;
