@@ -108,6 +108,9 @@ impl<K: Eq + Hash> Meters<K> {
 
     /// Takes `amount` from the meter of `key`. Cost: constant, but for the bound.
     pub fn charge(&mut self, now: Instant, key: K, rate: Rate, amount: u64) {
+        if rate.is_unlimited() {
+            return;
+        }
         if let Some(meter) = self.0.get_mut(&key) {
             return meter.charge(now, rate, amount);
         }

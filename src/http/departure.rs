@@ -74,7 +74,7 @@ impl Stopping {
     }
 
     /// Waits until the server stops and the holder is to go.
-    pub async fn my_turn(mut self) -> Farewell {
+    pub async fn my_turn(&mut self) -> Farewell {
         let Some(schedule) = self.schedule().await else {
             return Farewell::ForGood;
         };
@@ -104,7 +104,7 @@ mod tests {
         let (departure, stopping) = departure();
         let leaving: Vec<_> = (0..count)
             .map(|_| {
-                let stopping = stopping.clone();
+                let mut stopping = stopping.clone();
                 tokio::spawn(async move {
                     stopping.my_turn().await;
                     Instant::now()
@@ -142,7 +142,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_goes_before_the_departure_begins() {
         let (departure, stopping) = departure();
-        let turn = tokio::time::timeout(Duration::from_secs(3600), stopping.clone().my_turn());
+        let mut stopping = stopping.clone();
+        let turn = tokio::time::timeout(Duration::from_secs(3600), stopping.my_turn());
         assert!(turn.await.is_err());
         assert!(!stopping.has_begun());
         assert_eq!(departure.remaining(), 1);

@@ -64,7 +64,7 @@ impl Edge {
     pub fn router(
         &self,
         config: &Config,
-        rooms: &Rooms,
+        rooms: &Arc<Rooms>,
         demo: &[DemoAccount],
         stopping: &Stopping,
     ) -> Result<Router, FilesError> {

@@ -72,7 +72,7 @@ pub enum StartError {
 /// A server that runs.
 pub struct Server {
     config: Config,
-    rooms: Rooms,
+    rooms: Arc<Rooms>,
     local: Arc<Local>,
     store: Arc<dyn Store>,
     edge: Edge,
@@ -341,7 +341,7 @@ async fn rooms(
     config: &Config,
     store: &Arc<dyn Store>,
     demo: &[DemoAccount],
-) -> Result<(Arc<Local>, Rooms), StartError> {
+) -> Result<(Arc<Local>, Arc<Rooms>), StartError> {
     let sessions = Sessions::with_journal(options::sessions(config), store.journal());
     sessions.budget().set_limit(config.limits.memory);
     let sessions = Arc::new(sessions);
@@ -362,7 +362,7 @@ async fn rooms(
         quotas: Arc::new(Quotas::new(options::quotas(config))),
         door: Arc::new(Door::new(options::door(config))),
     };
-    Ok((local, rooms))
+    Ok((local, Arc::new(rooms)))
 }
 
 fn tls(config: &Config) -> Result<Option<Arc<TlsKeeper>>, StartError> {

@@ -3,6 +3,7 @@
 
 use super::endings::Endings;
 use crate::http::driver::Rooms;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -14,7 +15,7 @@ const RELIEF_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs until `closing` turns true, and then until what it ended is dealt with. Sessions end beside
 /// each other: one that takes its time holds up no other.
-pub(super) async fn run(rooms: Rooms, mut closing: watch::Receiver<bool>) {
+pub(super) async fn run(rooms: Arc<Rooms>, mut closing: watch::Receiver<bool>) {
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut endings = Endings::default();
@@ -172,6 +173,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_ending_that_takes_its_time_holds_up_no_other_and_is_not_cut_short_by_a_stop() {
         let (rooms, go_on) = rooms(&["slow@example.org/a", "quick@example.org/a"]);
+        let rooms = Arc::new(rooms);
         let (close, closing) = watch::channel(false);
         let sweep = tokio::spawn(run(rooms.clone(), closing));
         while rooms.sessions.len() > 1 {

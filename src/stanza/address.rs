@@ -50,9 +50,11 @@ pub fn parse_again(text: &str) -> Result<Jid, MalformedAddress> {
 /// another. A power of two.
 const REMEMBERED: usize = 256;
 
+/// As it was written, and what it is.
+type Read = (Box<str>, Jid);
+
 thread_local! {
-    static READ: RefCell<Vec<Option<(Box<str>, Jid)>>> =
-        RefCell::new((0..REMEMBERED).map(|_| None).collect());
+    static READ: RefCell<Vec<Option<Read>>> = RefCell::new(vec![None; REMEMBERED]);
 }
 
 /// Few of the addresses that are in use at a time share a place. Who makes them share one gains

@@ -74,7 +74,7 @@ impl Default for BoshHttpOptions {
 /// Everything that BOSH needs and has. Clones share it.
 #[derive(Clone)]
 pub struct BoshState {
-    rooms: Rooms,
+    rooms: Arc<Rooms>,
     options: Arc<ArcSwap<BoshHttpOptions>>,
     stopping: Stopping,
     directory: Arc<Directory>,
@@ -83,7 +83,11 @@ pub struct BoshState {
 impl BoshState {
     /// No sessions yet. `stopping` tells when the server stops: then no session is created
     /// any more, and each that there is ends with `system-shutdown`.
-    pub fn new(rooms: Rooms, options: Arc<ArcSwap<BoshHttpOptions>>, stopping: Stopping) -> Self {
+    pub fn new(
+        rooms: Arc<Rooms>,
+        options: Arc<ArcSwap<BoshHttpOptions>>,
+        stopping: Stopping,
+    ) -> Self {
         Self {
             rooms,
             options,

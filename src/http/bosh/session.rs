@@ -38,12 +38,12 @@ pub(super) async fn run(
     driver: Driver,
     open: OpenRequest,
     seat: Seat,
-    stopping: Stopping,
+    mut stopping: Stopping,
 ) {
     let mut attached = Attached::new(front, driver, open, seat);
     {
-        let mut stopping = pin!(stopping.clone().my_turn());
-        poll_fn(|cx| attached.poll(cx, stopping.as_mut())).await;
+        let mut my_turn = pin!(stopping.my_turn());
+        poll_fn(|cx| attached.poll(cx, my_turn.as_mut())).await;
     }
     let Attached {
         mut front,

@@ -85,7 +85,7 @@ impl Rooms {
 /// A stream with what stands behind it.
 pub struct Driver {
     stream: Stream,
-    rooms: Rooms,
+    rooms: Arc<Rooms>,
     connection: Arc<Connection>,
     session: Option<Arc<Session>>,
     /// When this stream took over a session that had hibernated.
@@ -103,8 +103,6 @@ pub struct Driver {
     reason: Option<EndReason>,
     /// The last stanzas for the client, over BOSH without stream management.
     sent: Option<Box<Sent>>,
-    /// What the transport took and could not deliver, oldest first.
-    undelivered: Vec<Outbound>,
     recorder: Recorder,
     /// What waits for the disk; a session that is not recorded never has any.
     held: Option<Box<Held>>,
@@ -114,7 +112,7 @@ pub struct Driver {
 
 impl Driver {
     /// A driver for a link that is up.
-    pub fn new(rooms: Rooms, connection: Arc<Connection>, framing: Framing) -> Self {
+    pub fn new(rooms: Arc<Rooms>, connection: Arc<Connection>, framing: Framing) -> Self {
         let offer = rooms.backend.offer(&connection);
         let stream = Stream::new(
             crate::clock::now(),
@@ -137,7 +135,6 @@ impl Driver {
             command: None,
             reason: None,
             sent: None,
-            undelivered: Vec::new(),
             recorder: Recorder::default(),
             held: None,
             queued: Charge::default(),
@@ -556,15 +553,16 @@ impl Driver {
         // What waits for the disk was not even taken.
         let held = self.held.take().map(|mut held| held.take_elements());
         let held = held.unwrap_or_default();
-        let mut sent = self.sent.take().unwrap_or_default();
+        let sent = self.sent.get_or_insert_default();
         let held = held.iter().rev().map(|element| &**element);
         let newest_first = held.chain(elements.iter().rev().map(|element| &**element));
         let newest_first = newest_first.filter_map(|element| {
             let Stanza { text, kind, .. } = Stanza::of_server(element.into())?;
             Some(sent.take(text, kind))
         });
-        self.undelivered = newest_first.collect();
-        self.undelivered.reverse();
+        let mut undelivered: Vec<_> = newest_first.collect();
+        undelivered.reverse();
+        sent.undelivered = undelivered;
         sent.settle();
     }
 
@@ -587,8 +585,10 @@ impl Driver {
         let Some(session) = self.session.take() else {
             return;
         };
-        if let Some(sent) = &mut self.sent {
+        let mut undelivered = Vec::new();
+        if let Some(mut sent) = self.sent.take() {
             sent.settle();
+            undelivered = sent.undelivered;
         }
         let finish = self.stream.finish();
         if let Some(Command::End(reason)) = self.command {
@@ -611,7 +611,7 @@ impl Driver {
         let is_managed = sm.is_some();
         let mut ending = self.rooms.sessions.close(&session, sm, reason);
         if !is_managed {
-            ending.leftovers.splice(0..0, self.undelivered);
+            ending.leftovers.splice(0..0, undelivered);
         }
         end(&self.rooms, ending).await;
     }

@@ -13,6 +13,8 @@ use std::time::SystemTime;
 pub(super) struct Sent {
     hasher: RandomState,
     stanzas: VecDeque<Known>,
+    /// What the transport gave back, oldest first.
+    pub(super) undelivered: Vec<Outbound>,
 }
 
 /// One stanza that the transport took.

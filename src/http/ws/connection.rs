@@ -6,6 +6,7 @@ use crate::http::driver::Driver;
 use crate::stream::{CLOSE, Condition, StreamFault, Transmit, close_to, open};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -40,13 +41,14 @@ pub fn run<IO>(
     io: IO,
     early: &[u8],
     driver: Driver,
-    options: WsOptions,
-    stopping: Stopping,
+    options: Arc<WsOptions>,
+    mut stopping: Stopping,
 ) -> impl Future<Output = ()> + use<IO>
 where
     IO: AsyncRead + AsyncWrite + Unpin,
 {
     let now = crate::clock::now();
+    let sleep = Box::pin(tokio::time::sleep(options.ping_interval));
     let mut connection = Connection {
         socket: Socket::new(io, early, driver.max_frame_bytes()),
         driver,
@@ -55,21 +57,21 @@ where
         pinged_at: now,
         stalled_since: None,
         closing: None,
-        sleep: Box::pin(tokio::time::sleep(options.ping_interval)),
+        sleep,
     };
     // A block, since a function would have its arguments twice. What comes at the end is boxed:
     // an idle connection has no room for it.
     async move {
         let end = {
-            // A copy: the server waits, before it closes the store, until the last one is gone.
-            let mut stopping = std::pin::pin!(stopping.clone().my_turn());
-            poll_fn(|cx| connection.poll(cx, stopping.as_mut())).await
+            let mut my_turn = std::pin::pin!(stopping.my_turn());
+            poll_fn(|cx| connection.poll(cx, my_turn.as_mut())).await
         };
         // The session is dealt with first: it does not wait for a slow closing handshake.
         Box::pin(connection.driver.finish()).await;
         // The time-out bounds a peer that neither reads nor closes.
         let close = close(connection.socket, end);
         let _ = Box::pin(tokio::time::timeout(CLOSE_TIMEOUT, close)).await;
+        // The server waits, before it closes the store, until the last one is gone.
         drop(stopping);
     }
 }
@@ -77,7 +79,7 @@ where
 struct Connection<IO> {
     socket: Socket<IO>,
     driver: Driver,
-    options: WsOptions,
+    options: Arc<WsOptions>,
     /// When something last came from the peer.
     heard_at: Instant,
     pinged_at: Instant,
@@ -351,6 +353,6 @@ mod tests {
             run(io, early, driver, options, stopping)
         });
         println!("driver {}, task {task} bytes", size_of::<Driver>());
-        assert!(task <= 1280, "{task} bytes");
+        assert!(task <= 920, "{task} bytes"); // with what tokio adds 1024, a size of allocators
     }
 }

@@ -31,7 +31,7 @@ pub struct Endpoint {
     /// `[ws]`; replaced on reload.
     pub options: Arc<ArcSwap<WsOptions>>,
     /// What a stream needs.
-    pub rooms: Rooms,
+    pub rooms: Arc<Rooms>,
     /// Turns true when the server stops. The server is done when every copy is gone.
     pub stopping: Stopping,
 }
@@ -91,7 +91,7 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
 async fn stream(upgrade: OnUpgrade, endpoint: Endpoint, connection: Arc<Connection>) {
     let Ok(upgraded) = upgrade.await else { return }; // the client left first
     let driver = Driver::new(endpoint.rooms, connection, Framing::WebSocket);
-    let options = **endpoint.options.load();
+    let options = endpoint.options.load_full();
     let stopping = endpoint.stopping;
     // A task of its own once more: this one has room for what an upgrade needs.
     match Link::from_upgraded(upgraded) {

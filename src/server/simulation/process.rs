@@ -29,7 +29,7 @@ use tokio::task::JoinHandle;
 /// A process, from its start to its end.
 pub(super) struct Process {
     config: Config,
-    rooms: Rooms,
+    rooms: Arc<Rooms>,
     local: Arc<Local>,
     store: Arc<SimStore>,
     is_up: AtomicBool,
@@ -65,6 +65,7 @@ impl Process {
             sessions,
             Arc::new(ArcSwap::from_pointee(options::stream(config))),
         );
+        let rooms = Arc::new(rooms);
         let restored = restore::sessions(&rooms, &dyn_store).await;
         restored.expect("the store has sessions");
         let (closing, on_closing) = watch::channel(false);
@@ -110,7 +111,7 @@ impl Process {
             server,
             &[],
             driver,
-            options::ws(&self.config),
+            Arc::new(options::ws(&self.config)),
             stopping,
         ));
         lock(&self.cables).push(cable.clone());

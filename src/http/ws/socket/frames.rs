@@ -20,8 +20,8 @@ pub(super) struct FrameReader {
     /// The longest message that is accepted.
     max_message_bytes: usize,
     fragments: Option<Box<Fragments>>,
-    /// A message that was put together of fragments; empty again with the next one.
-    message: Vec<u8>,
+    /// A message that was put together of fragments; gone with the next step.
+    message: Option<Box<Fragments>>,
 }
 
 /// The beginning of a message (RFC 6455 §5.4).
@@ -64,14 +64,14 @@ impl FrameReader {
         Self {
             max_message_bytes,
             fragments: None,
-            message: Vec::new(),
+            message: None,
         }
     }
 
     #[cfg(test)]
     pub fn capacity(&self) -> usize {
-        let fragments = self.fragments.as_ref();
-        self.message.capacity() + fragments.map_or(0, |fragments| fragments.bytes.capacity())
+        let both = [&self.fragments, &self.message].into_iter().flatten();
+        both.map(|fragments| fragments.bytes.capacity()).sum()
     }
 
     /// Another limit for messages whose first byte has not come yet.
@@ -81,7 +81,7 @@ impl FrameReader {
 
     /// The next step through what is unread.
     pub fn step(&mut self, inbox: &mut Inbox) -> Result<Step, SocketError> {
-        self.message = Vec::new();
+        self.message = None;
         let unread = inbox.unread();
         let mut cursor = Cursor::new(&*unread);
         let parsed = FrameHeader::parse(&mut cursor).map_err(fault_of)?;
@@ -152,13 +152,12 @@ impl FrameReader {
         if !is_final {
             return Step::Fragment;
         }
-        match self.fragments.take() {
-            Some(whole) if whole.kind == Data::Text => {
-                self.message = whole.bytes;
-                Step::Found(Found::Text(Payload::Assembled))
-            }
-            _ => Step::Found(Found::Binary),
-        }
+        let is_text = fragments.kind == Data::Text;
+        self.message = self.fragments.take();
+        Step::Found(match is_text {
+            true => Found::Text(Payload::Assembled),
+            false => Found::Binary,
+        })
     }
 
     /// The text that [`FrameReader::step`] found.
@@ -169,7 +168,10 @@ impl FrameReader {
     ) -> Result<Incoming<'a>, SocketError> {
         let bytes = match payload {
             Payload::InPlace(place) => inbox.at(place.clone()),
-            Payload::Assembled => &self.message,
+            Payload::Assembled => self
+                .message
+                .as_ref()
+                .map_or(&[][..], |message| &message.bytes),
         };
         match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Incoming::Text(text)),

@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 /// A process.
 pub(super) struct House {
     town: Weak<Town>,
-    rooms: Rooms,
+    rooms: Arc<Rooms>,
     local: Arc<Local>,
     store: Arc<SimStore>,
     bosh: BoshState,
@@ -72,6 +72,7 @@ impl House {
             door: Arc::new(Door::new(options::door(config))),
             ..Rooms::unlimited(backend, sessions, stream)
         };
+        let rooms = Arc::new(rooms);
         let restored = restore::sessions(&rooms, &dyn_store).await;
         restored.expect("the store has sessions");
         let (departure, stopping) = departure();
@@ -119,7 +120,8 @@ impl House {
             binding: Default::default(),
         });
         let driver = Driver::new(self.rooms.clone(), connection, Framing::WebSocket);
-        let (ws, stopping) = (options::ws(&town.config), self.stopping.clone());
+        let ws = Arc::new(options::ws(&town.config));
+        let stopping = self.stopping.clone();
         tokio::spawn(run(server, &[], driver, ws, stopping));
         let mut socket = WebSocket::new(client, cable);
         socket.open();
