@@ -5,6 +5,7 @@ use super::header::OWN_LIMITS;
 use super::{Kind, MessageType, Stanza};
 use crate::xml::Scanner;
 use hmac::{Hmac, KeyInit, Mac};
+use memchr::memchr3_iter;
 use sha2::Sha256;
 use std::borrow::Cow;
 
@@ -100,13 +101,15 @@ fn without_delay(text: &str) -> Option<String> {
 
 /// The text of an element without its start tag; values of attributes may hold `>`.
 fn after_start_tag(text: &str) -> &str {
+    let bytes = text.as_bytes();
     let mut quote = None;
-    for (at, byte) in text.bytes().enumerate() {
-        match (byte, quote) {
-            (b'>', None) => return &text[at + 1..],
-            (b'"' | b'\'', None) => quote = Some(byte),
-            (_, Some(open)) if byte == open => quote = None,
-            _ => {}
+    for at in memchr3_iter(b'>', b'"', b'\'', bytes) {
+        let byte = bytes[at];
+        match quote {
+            None if byte == b'>' => return &text[at + 1..],
+            None => quote = Some(byte),
+            Some(open) if byte == open => quote = None,
+            Some(_) => {}
         }
     }
     ""

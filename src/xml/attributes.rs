@@ -127,6 +127,8 @@ impl<'t> Parser<'t> {
         }
     }
 
+    // Inlined, the attribute stays in registers on its way to who asks.
+    #[inline(always)]
     pub fn next(&mut self) -> Result<Option<RawAttribute<'t>>, XmlFault> {
         let start = skip_space(self.text, self.at).min(self.end);
         if start == self.end {

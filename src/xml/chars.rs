@@ -157,11 +157,14 @@ impl QName {
 
     /// The part after the colon, or all of it.
     pub fn local(self, text: &str) -> &str {
+        self.local_span().of(text)
+    }
+
+    pub fn local_span(self) -> Span {
         Span {
             start: self.local_start,
             end: self.span.end,
         }
-        .of(text)
     }
 
     pub fn has_prefix(self) -> bool {

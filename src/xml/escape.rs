@@ -10,7 +10,7 @@ use super::chars::{any_byte, is_allowed, is_name};
 /// that XML cannot carry becomes U+FFFD: a control character from a database must not cost a client
 /// its stream. Borrows if there is nothing to do.
 pub fn escape_text(text: &str) -> Cow<'_, str> {
-    escape(text, |byte| matches!(byte, b'<' | b'>' | b'&'))
+    escape(text, is_special_in_text)
 }
 
 /// Writes a value so that it reads back as it is, in an attribute with either kind of quotes.
@@ -19,20 +19,28 @@ pub fn escape_text(text: &str) -> Cow<'_, str> {
 /// since a reader would turn bare ones into blanks (XML 1.0 §3.3.3).
 pub fn escape_attribute(value: &str) -> Cow<'_, str> {
     escape(value, |byte| {
-        matches!(byte, b'<' | b'>' | b'&' | b'"' | b'\'' | b'\t' | b'\n')
+        is_special_in_text(byte)
+            | (byte == b'"')
+            | (byte == b'\'')
+            | (byte == b'\t')
+            | (byte == b'\n')
     })
+}
+
+fn is_special_in_text(byte: u8) -> bool {
+    (byte == b'<') | (byte == b'>') | (byte == b'&')
 }
 
 fn escape(text: &str, special: impl Fn(u8) -> bool) -> Cow<'_, str> {
     // Each of these bytes begins a character.
-    let stops = |byte| special(byte) || may_begin_forbidden(byte) || byte == b'\r';
-    let mut written = String::new();
+    let stops = |byte| special(byte) | may_begin_forbidden(byte) | (byte == b'\r');
+    if !any_byte(text.as_bytes(), stops) {
+        return Cow::Borrowed(text);
+    }
+    let mut written = String::with_capacity(text.len() + ESCAPE_ROOM_BYTES);
     let mut rest = text;
     while let Some(at) = rest.bytes().position(stops) {
         let (plain, after) = rest.split_at_checked(at).unwrap_or((rest, ""));
-        if written.is_empty() {
-            written.reserve(text.len() + ESCAPE_ROOM_BYTES);
-        }
         written.push_str(plain);
         let mut chars = after.chars();
         chars
@@ -41,16 +49,13 @@ fn escape(text: &str, special: impl Fn(u8) -> bool) -> Cow<'_, str> {
             .for_each(|c| push_escaped(&mut written, c, &special));
         rest = chars.as_str();
     }
-    if written.is_empty() {
-        return Cow::Borrowed(text);
-    }
     written.push_str(rest);
     Cow::Owned(written)
 }
 
 /// Control characters but tab and LF; the first byte of U+FFFE and U+FFFF, and of much else.
 fn may_begin_forbidden(byte: u8) -> bool {
-    (byte < 0x20 && byte != b'\t' && byte != b'\n') || byte == 0xEF
+    ((byte < 0x20) & (byte != b'\t') & (byte != b'\n')) | (byte == 0xEF)
 }
 
 fn push_escaped(written: &mut String, c: char, special: impl Fn(u8) -> bool) {

@@ -187,13 +187,22 @@ impl Namespaces {
         Some(match binding.id {
             NO_NAMESPACE => Resolved::NONE,
             id => Resolved {
-                namespace: Namespace::Declared {
-                    value: binding.value,
-                    is_literal: binding.is_literal,
-                },
+                namespace: binding.namespace(),
                 id,
             },
         })
+    }
+
+    /// The namespace that an id stands for. It may be written otherwise than where it was used.
+    pub fn of_id(&self, id: NamespaceId) -> Namespace {
+        match id {
+            XML_ID => Namespace::Xml,
+            // An id is the index of the first binding; the special ones are no index.
+            id => self
+                .bindings
+                .get(id as usize)
+                .map_or(Namespace::None, Binding::namespace),
+        }
     }
 
     /// Which bindings of the root were used since the last call.
@@ -212,6 +221,13 @@ impl Namespaces {
 }
 
 impl Binding {
+    fn namespace(&self) -> Namespace {
+        Namespace::Declared {
+            value: self.value,
+            is_literal: self.is_literal,
+        }
+    }
+
     fn has_prefix(&self, text: &str, prefix: &str) -> bool {
         self.prefix.len() == prefix.len() && (prefix.is_empty() || self.prefix.of(text) == prefix)
     }

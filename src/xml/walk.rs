@@ -44,8 +44,8 @@ pub(super) struct Attribute {
     pub value: Span,
     /// See [`RawAttribute`].
     pub is_plain: bool,
-    pub namespace: Namespace,
-    id: NamespaceId,
+    /// Its namespace, while it is in scope.
+    pub id: NamespaceId,
     /// Differs for most names that differ.
     sketch: u32,
 }
@@ -59,7 +59,6 @@ impl Attribute {
             qname: attribute.qname,
             value: attribute.value,
             is_plain: attribute.is_plain,
-            namespace: Namespace::None,
             id,
             sketch: u32::from_le_bytes([local.len() as u8, byte(0), byte(last / 2), byte(last)]),
         }
@@ -251,8 +250,7 @@ impl<S: Sink> Walk<'_, S> {
                 break;
             };
             if attribute.qname.has_prefix() && !attribute.is_namespace_declaration() {
-                let resolved = resolve(namespaces, text, attribute.qname)?;
-                (attribute.namespace, attribute.id) = (resolved.namespace, resolved.id);
+                attribute.id = resolve(namespaces, text, attribute.qname)?.id;
             }
             if before
                 .iter()

@@ -2,7 +2,7 @@
 
 use super::super::escape::{attribute_value, push_text};
 use super::super::namespaces::{Namespace, Namespaces};
-use super::super::walk::{Sink, Tag};
+use super::super::walk::{Attribute, Sink, Tag};
 use super::{Element, ElementAttribute, Node};
 
 /// Builds the tree while the walk goes on.
@@ -21,7 +21,7 @@ impl Builder {
 }
 
 impl Sink for Builder {
-    fn start(&mut self, tag: Tag<'_>, _: &mut Namespaces) {
+    fn start(&mut self, tag: Tag<'_>, namespaces: &mut Namespaces) {
         let text = tag.text;
         let attributes = tag
             .attributes
@@ -32,17 +32,7 @@ impl Sink for Builder {
             name: tag.qname.local(text).to_owned(),
             namespace: tag.namespace.name(text).into_owned(),
             attributes: attributes
-                .map(|attribute| ElementAttribute {
-                    name: match attribute.namespace {
-                        Namespace::Xml => attribute.qname.span.of(text).to_owned(),
-                        _ => attribute.qname.local(text).to_owned(),
-                    },
-                    namespace: match attribute.namespace {
-                        Namespace::Xml => String::new(),
-                        other => other.name(text).into_owned(),
-                    },
-                    value: attribute_value(attribute.value.of(text)).into_owned(),
-                })
+                .map(|attribute| element_attribute(attribute, text, namespaces))
                 .collect(),
             nodes: Vec::new(),
         });
@@ -77,5 +67,21 @@ impl Sink for Builder {
             Some(parent) => parent.push(element),
             None => self.root = Some(element),
         }
+    }
+}
+
+fn element_attribute(
+    attribute: &Attribute,
+    text: &str,
+    namespaces: &Namespaces,
+) -> ElementAttribute {
+    let (name, namespace) = match namespaces.of_id(attribute.id) {
+        Namespace::Xml => (attribute.qname.span, String::new()),
+        other => (attribute.qname.local_span(), other.name(text).into_owned()),
+    };
+    ElementAttribute {
+        name: name.of(text).to_owned(),
+        namespace,
+        value: attribute_value(attribute.value.of(text)).into_owned(),
     }
 }
