@@ -3,6 +3,8 @@
 //! A SCRAM login should stay in microseconds whatever the iterations; PLAIN and derivation pay them
 //! all, and are the figures that `iterations` is chosen by.
 
+mod kit;
+
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -71,7 +73,7 @@ fn logins(c: &mut Criterion) {
         });
     }
     let mut slow = c.benchmark_group("at 10,000 iterations");
-    slow.sample_size(20);
+    slow.sample_size(10);
     for (name, credentials) in [
         ("login/PLAIN", Some(&server.credentials)),
         ("login/PLAIN of an unknown account", None),
@@ -106,5 +108,9 @@ fn throttle(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, logins, throttle);
+criterion_group! {
+    name = benches;
+    config = kit::criterion();
+    targets = logins, throttle
+}
 criterion_main!(benches);

@@ -1,29 +1,21 @@
-//! How fast frames are read, against the events of quick-xml alone over the same bytes.
+//! What reading a frame costs: the scan that every frame goes through, the events of quick-xml
+//! alone, and the tree that is made only of what the server itself answers.
 //!
-//! The ratio is what counts: it does not depend on the machine. The frames are the good ones of
-//! `xmpp-testdata` that are files: openings, presence, messages, OMEMO, archive queries.
+//! `mixed`: the files of `xmpp-testdata/good` up to 5 KB, one after the other: openings, presence,
+//! messages, OMEMO, archive queries. `chat`: one message of 419 bytes with chat state, receipt,
+//! marker and origin-id. `body_60k`: one message with a body of 60 KB. The bytes per second of
+//! `scan` and of `quick_xml_events` belong together; `frames.rs` has the ratio frame by frame.
 
-use std::fs;
+mod kit;
+
 use std::hint::black_box;
-use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use quick_xml::Reader;
 use quick_xml::events::Event;
 use stanzad::xml::{Element, Scanner};
 
-fn good_frames() -> Vec<String> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("xmpp-testdata/good");
-    let files = fs::read_dir(directory).expect("xmpp-testdata");
-    let mut paths: Vec<_> = files
-        .map(|file| file.expect("xmpp-testdata").path())
-        .collect();
-    paths.sort();
-    paths
-        .iter()
-        .map(|path| fs::read_to_string(path).expect("a frame"))
-        .collect()
-}
+const MIXED_BYTES_MAX: usize = 5_000;
 
 fn count_events(text: &str) -> usize {
     let mut reader = Reader::from_str(text);
@@ -32,7 +24,7 @@ fn count_events(text: &str) -> usize {
         match reader.read_event().expect("good frames are well-formed") {
             Event::Eof => return events,
             event => {
-                black_box(event);
+                black_box(&event);
                 events += 1;
             }
         }
@@ -40,12 +32,11 @@ fn count_events(text: &str) -> usize {
 }
 
 fn read(c: &mut Criterion) {
-    let mixed = good_frames();
-    let chat: Vec<_> = mixed
-        .iter()
-        .filter(|text| text.contains("chat-markers"))
-        .cloned()
-        .collect();
+    let accepted = kit::accepted_frames();
+    let good = accepted.iter().filter(|frame| frame.group() == "good");
+    let mut mixed: Vec<_> = good.map(kit::Entry::text).collect();
+    mixed.retain(|text| text.len() <= MIXED_BYTES_MAX);
+    let chat = vec![kit::good_frame("chat")];
     let body = "Soft! what light through yonder window breaks? ".repeat(1280);
     let long = vec![format!(
         "<message xmlns='jabber:client'><body>{body}</body></message>"
@@ -58,22 +49,15 @@ fn read(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("scan", name), |b| {
             b.iter(|| {
                 for text in frames {
-                    black_box(
-                        scanner
-                            .scan(black_box(text))
-                            .expect("good")
-                            .children()
-                            .len(),
-                    );
+                    let frame = scanner.scan(black_box(text)).expect("good");
+                    black_box(frame.children().len());
                 }
             })
         });
         group.bench_function(BenchmarkId::new("quick_xml_events", name), |b| {
             b.iter(|| {
-                frames
-                    .iter()
-                    .map(|text| count_events(black_box(text)))
-                    .sum::<usize>()
+                let counts = frames.iter().map(|text| count_events(black_box(text)));
+                counts.sum::<usize>()
             })
         });
         group.bench_function(BenchmarkId::new("tree", name), |b| {
@@ -87,5 +71,9 @@ fn read(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, read);
+criterion_group! {
+    name = benches;
+    config = kit::criterion();
+    targets = read
+}
 criterion_main!(benches);
