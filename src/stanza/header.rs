@@ -407,30 +407,40 @@ fn bad_request(text: &'static str) -> StanzaError {
 }
 
 /// The element with its sender stamped: the start tag is rewritten, the rest copied once.
+///
+/// It takes no more memory than it is long: it may wait in a queue.
 fn restamp(frame: &Frame<'_, '_>, element: &str, from: &str, to: Option<&str>) -> ByteString {
-    let mut text = String::with_capacity(frame.element().len() + from.len() + 64);
-    text.push('<');
-    text.push_str(element);
-    text.push_str(" xmlns=\"jabber:client\" from=\"");
-    text.push_str(&escape_attribute(from));
-    text.push('"');
-    if let Some(to) = to {
-        text.push_str(" to=\"");
-        text.push_str(&escape_attribute(to));
-        text.push('"');
+    let is_kept = |name: &str| match name {
+        "xmlns" | "from" => false,
+        "to" => to.is_none(),
+        _ => true,
+    };
+    let (from, to) = (escape_attribute(from), to.map(escape_attribute));
+    let to = to.as_ref().map(|to| [" to=\"", to, "\""]);
+    let head = [
+        "<",
+        element,
+        " xmlns=\"jabber:client\" from=\"",
+        &from,
+        "\"",
+    ];
+    let head = head.into_iter().chain(to.into_iter().flatten());
+    let kept = frame
+        .attributes()
+        .filter(|attribute| is_kept(attribute.name()))
+        .map(|attribute| attribute.span().of(frame.text()));
+    let rest = match frame.is_empty_element() {
+        true => "/>",
+        false => &frame.element()[frame.start_tag_end() - 1..],
+    };
+    let attributes_bytes: usize = kept.clone().map(|attribute| attribute.len() + 1).sum();
+    let head_bytes: usize = head.clone().map(str::len).sum();
+    let mut text = String::with_capacity(head_bytes + attributes_bytes + rest.len());
+    text.extend(head);
+    for attribute in kept {
+        text.push(' ');
+        text.push_str(attribute);
     }
-    for attribute in frame.attributes() {
-        let replaced = matches!(attribute.name(), "xmlns" | "from")
-            || (attribute.name() == "to" && to.is_some());
-        if !replaced {
-            text.push(' ');
-            text.push_str(attribute.span().of(frame.text()));
-        }
-    }
-    if frame.is_empty_element() {
-        text.push_str("/>");
-    } else {
-        text.push_str(&frame.element()[frame.start_tag_end() - 1..]);
-    }
+    text.push_str(rest);
     text.into()
 }

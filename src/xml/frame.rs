@@ -69,7 +69,7 @@ impl<'s, 't> Frame<'s, 't> {
     }
 
     /// The root's attributes as written, namespace declarations included.
-    pub fn attributes(&self) -> impl Iterator<Item = RawAttribute<'t>> + use<'s, 't> {
+    pub fn attributes(&self) -> impl Iterator<Item = RawAttribute<'t>> + Clone + use<'s, 't> {
         let text = self.text;
         let records = self.scanner.record.attributes.iter();
         records.map(move |record| record.of(text))
