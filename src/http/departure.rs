@@ -141,8 +141,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_goes_before_the_departure_begins() {
-        let (departure, stopping) = departure();
-        let mut stopping = stopping.clone();
+        let (departure, mut stopping) = departure();
         let turn = tokio::time::timeout(Duration::from_secs(3600), stopping.my_turn());
         assert!(turn.await.is_err());
         assert!(!stopping.has_begun());

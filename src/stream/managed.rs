@@ -65,7 +65,7 @@ impl Stream {
     }
 
     pub(super) fn on_handled(&mut self, now: Instant) {
-        let options = self.options.load();
+        let options = &self.options;
         let bound = match &mut self.state {
             State::Bound(bound) => bound,
             // The stream ended while the backend had the stanza in hand: it counts all the same.
@@ -100,7 +100,7 @@ impl Stream {
     }
 
     fn on_ack_answer(&mut self, now: Instant, h: Option<&str>) {
-        let options = self.options.load();
+        let options = &self.options;
         let State::Bound(bound) = &mut self.state else {
             return;
         };
@@ -118,7 +118,7 @@ impl Stream {
 
     /// XEP-0198 §3.
     fn on_enable(&mut self, resume: bool, max: Option<u64>) {
-        let options = self.options.load();
+        let options = &self.options;
         let State::Bound(bound) = &mut self.state else {
             return;
         };
@@ -137,7 +137,8 @@ impl Stream {
     /// A stanza for the client, only while [`Stream::has_room`]. Counted and queued here and
     /// nowhere else, so that both sides count the same (XEP-0198 §4).
     pub fn deliver(&mut self, now: Instant, stanza: Outbound) {
-        let options = self.options.load();
+        self.take_up_options();
+        let options = &self.options;
         let State::Bound(bound) = &mut self.state else {
             return;
         };
@@ -222,7 +223,7 @@ impl Stream {
     }
 
     pub(super) fn on_sm_timeout(&mut self, now: Instant) {
-        let options = self.options.load();
+        let options = &self.options;
         let answer_counts = self.silence_is_loss();
         let State::Bound(bound) = &mut self.state else {
             return;
@@ -242,7 +243,7 @@ impl Stream {
     }
 
     pub(super) fn sm_deadline(&self) -> Option<Instant> {
-        let options = self.options.load();
+        let options = &self.options;
         let State::Bound(bound) = &self.state else {
             return None;
         };

@@ -48,7 +48,9 @@ use std::time::{Duration, Instant};
 /// One stream, from its first byte to its end.
 #[derive(Debug)]
 pub struct Stream {
-    options: SharedOptions,
+    shared_options: SharedOptions,
+    /// As of the last frame, stanza or time-out: a stanza asks for them ten times.
+    options: Arc<StreamOptions>,
     framing: Framing,
     /// Until the client has logged in.
     offer: Option<Arc<Offer>>,
@@ -142,8 +144,11 @@ impl Stream {
         options: SharedOptions,
         random: fn() -> u128,
     ) -> Self {
-        let host = options.load().default_host();
+        let shared_options = options;
+        let options = shared_options.load_full();
+        let host = options.default_host();
         Self {
+            shared_options,
             options,
             framing,
             offer: Some(offer),
@@ -155,6 +160,14 @@ impl Stream {
             paused: false,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
+        }
+    }
+
+    /// A reload reaches open streams.
+    fn take_up_options(&mut self) {
+        let options = self.shared_options.load();
+        if !Arc::ptr_eq(&options, &self.options) {
+            self.options = Arc::clone(&options);
         }
     }
 
@@ -181,10 +194,7 @@ impl Stream {
 
     /// The longest frame that is accepted now, in bytes (XEP-0478).
     pub fn max_frame_bytes(&self) -> usize {
-        self.max_bytes(&self.options.load())
-    }
-
-    fn max_bytes(&self, options: &StreamOptions) -> usize {
+        let options = &self.options;
         match self.state {
             State::Opening | State::Unauthenticated { .. } => options.max_stanza_bytes_before_auth,
             _ => options.max_stanza_bytes,
@@ -193,13 +203,12 @@ impl Stream {
 
     /// A complete element from the client.
     pub fn on_frame(&mut self, now: Instant, text: &str) {
-        let options = self.options.load();
-        let limit_bytes = self.max_bytes(&options);
+        self.take_up_options();
+        let limit_bytes = self.max_frame_bytes();
         if text.len() > limit_bytes {
             return self.fail(now, StreamFault::TooLarge { limit_bytes });
         }
-        let limits = options.xml;
-        drop(options);
+        let limits = self.options.xml;
         SCANNER.with_borrow_mut(|scanner| {
             scanner.set_limits(limits);
             match scanner.scan(text) {
@@ -249,13 +258,14 @@ impl Stream {
 
     /// The client opens the stream, or restarts it after authentication.
     pub fn on_open(&mut self, now: Instant, open: &OpenRequest) {
+        self.take_up_options();
         match self.state {
             State::Opening | State::Reopening { .. } => {}
             State::Closing { .. } | State::Closed { .. } => return,
             // RFC 7395 §3.7, XEP-0206 §5: only after authentication.
             _ => return self.fail(now, StreamFault::UnexpectedOpen),
         }
-        let options = self.options.load_full();
+        let options = self.options.clone();
         let host = match &open.to {
             None => Some(options.default_host()),
             Some(to) => options.host(to),
@@ -399,7 +409,7 @@ impl Stream {
         };
         let Some(sm) = &bound.sm else { return true };
         let times = if self.paused { PAUSED_WINDOW_FACTOR } else { 1 };
-        sm.has_room(&self.options.load().sm, times)
+        sm.has_room(&self.options.sm, times)
     }
 
     /// The client is not read at present, because whom it sends to is slow, or is read again.
@@ -434,6 +444,7 @@ impl Stream {
 
     /// A time that was asked for has come.
     pub fn on_timeout(&mut self, now: Instant) {
+        self.take_up_options();
         if let State::Closing { until, .. } = &self.state {
             if *until <= now {
                 self.on_close();
@@ -463,7 +474,7 @@ impl Stream {
     fn login_deadline(&self) -> Option<Instant> {
         match self.state {
             State::Bound(_) | State::Closing { .. } | State::Closed { .. } => None,
-            _ => Some(self.began_at + self.options.load().login_timeout),
+            _ => Some(self.began_at + self.options.login_timeout),
         }
     }
 

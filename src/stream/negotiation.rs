@@ -110,7 +110,7 @@ impl Stream {
 
     /// The stream stays for another try, within bounds (RFC 6120 §6.4.5).
     pub(super) fn on_sasl_failed(&mut self, now: Instant, failure: SaslFailure) {
-        let most = self.options.load().failures_per_stream;
+        let most = self.options.failures_per_stream;
         let State::Unauthenticated { failures, sasl } = &mut self.state else {
             return;
         };
@@ -128,7 +128,7 @@ impl Stream {
     /// XEP-0077 §3.1: the one request that may come before a login, if the operator allows it.
     fn may_register(&self, frame: &Frame<'_, '_>) -> bool {
         let first = frame.children().next();
-        self.options.load().registration
+        self.options.registration
             && frame.name() == "iq"
             && first
                 .is_some_and(|child| child.name() == "query" && child.namespace() == REGISTER_NS)
@@ -204,7 +204,7 @@ impl Stream {
 
     /// XEP-0198 §5: instead of bind.
     fn on_resume_request(&mut self, previd: Option<String>, h: Option<String>) {
-        if !self.options.load().sm.enabled {
+        if !self.options.sm.enabled {
             return self.element(write::sm_failed("unexpected-request", None));
         }
         let (Some(previd), Some(h)) = (previd, count(h.as_deref())) else {

@@ -192,9 +192,9 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     /// Writes out what the peer takes, and notes when it took something last. Returns whether
     /// everything is written out.
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> Result<bool, End> {
-        let written_before = self.socket.written_bytes();
+        let queued_bytes = self.socket.queued_bytes();
         let flushed = self.socket.poll_flush(cx);
-        let progressed = self.socket.written_bytes() != written_before;
+        let progressed = self.socket.queued_bytes() != queued_bytes;
         match flushed {
             Poll::Ready(Ok(())) => self.stalled_since = None,
             Poll::Ready(Err(_)) => return Err(End::Lost),

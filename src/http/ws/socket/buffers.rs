@@ -160,13 +160,11 @@ impl Outbox {
         &mut self.bytes
     }
 
-    /// Writes until nothing is left; pending while the peer takes no more. Adds to `written_bytes`
-    /// what it took.
+    /// Writes until nothing is left; pending while the peer takes no more.
     pub fn poll_write(
         &mut self,
         mut io: Pin<&mut impl AsyncWrite>,
         cx: &mut Context<'_>,
-        written_bytes: &mut u64,
     ) -> Poll<io::Result<()>> {
         while self.written < self.bytes.len() {
             let taken = ready!(io.as_mut().poll_write(cx, &self.bytes[self.written..]))?;
@@ -174,7 +172,6 @@ impl Outbox {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.written += taken;
-            *written_bytes += taken as u64;
         }
         self.bytes.clear();
         self.written = 0;

@@ -47,8 +47,6 @@ pub struct Socket<IO> {
     reader: FrameReader,
     inbox: Inbox,
     outbox: Outbox,
-    /// Bytes that the connection has taken.
-    written_bytes: u64,
     /// Our Close frame is queued: nothing else is (RFC 6455 §5.5.1).
     closing: bool,
     /// A Close frame came: what follows it is not read (RFC 6455 §5.5.1).
@@ -63,7 +61,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             reader: FrameReader::new(max_message_bytes),
             inbox: Inbox::holding(early),
             outbox: Outbox::default(),
-            written_bytes: 0,
             closing: false,
             closed: false,
         }
@@ -164,9 +161,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     /// Writes out what is queued; pending while the peer does not take it.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
         let mut io = Pin::new(&mut self.io);
-        let written = self
-            .outbox
-            .poll_write(io.as_mut(), cx, &mut self.written_bytes);
+        let written = self.outbox.poll_write(io.as_mut(), cx);
         ready!(written).map_err(|_| SocketError::Lost)?;
         io.poll_flush(cx).map_err(|_| SocketError::Lost)
     }
@@ -180,11 +175,6 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     /// How many bytes wait for the peer.
     pub fn queued_bytes(&self) -> usize {
         self.outbox.len()
-    }
-
-    /// How many bytes the connection has taken so far.
-    pub fn written_bytes(&self) -> u64 {
-        self.written_bytes
     }
 
     /// The connection under it.
