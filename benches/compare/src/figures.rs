@@ -164,10 +164,17 @@ pub const FIGURES: &[Figure] = &[
         1.0,
     ),
     figure(
-        "stream management, on against off",
+        "stream management in `flood`, on against off",
         "≤ 1.05 ×",
         "flood.cpu",
         Key("flood-sm-off.cpu"),
+        1.05,
+    ),
+    figure(
+        "stream management in `pingpong`, on against off",
+        "≤ 1.05 ×",
+        "pingpong.cpu",
+        Key("pingpong-sm-off.cpu"),
         1.05,
     ),
     figure(

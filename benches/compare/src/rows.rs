@@ -163,6 +163,13 @@ pub const ROWS: &[Row] = &[
         "µs",
         Panel::None,
     ),
+    row(
+        "pingpong-sm-off.cpu",
+        "`pingpong` without stream management",
+        "",
+        "µs",
+        Panel::None,
+    ),
     row("flood-tls.cpu", "`flood` over TLS", "", "µs", Panel::None),
     row(
         "flood-idle.cpu",

@@ -158,6 +158,15 @@ pub const SCENARIOS: &[Scenario] = &[
         read: |said| traffic(said, &[("p50", "p50_us"), ("p99", "p99_us")]),
     },
     Scenario {
+        name: "pingpong-sm-off",
+        servers: OURS,
+        pace: Pace::Quick,
+        arguments: |scale| window(scale, &["pingpong", "--pairs", "50", "--no-sm"]),
+        link: Link::WebSocket,
+        waves: ONE,
+        read: |said| traffic(said, &[]),
+    },
+    Scenario {
         name: "bosh",
         servers: XMPP,
         pace: Pace::Quick,
@@ -313,6 +322,9 @@ fn flood(scale: &Scale, words: &[&str]) -> Vec<String> {
             "64",
             "--stanza-bytes",
             "300",
+            // A write for each stanza, as clients do that know nothing of each other.
+            "--burst",
+            "1",
         ],
     );
     all.extend(strings(words));
