@@ -68,6 +68,18 @@ rust() {
     if grep -q '^error' "$log" && [ "$failed" -eq 0 ]; then
         exit 1
     fi
+    measuring
+}
+
+# What measures has tests of its own: a figure is worth what its program is.
+measuring() {
+    local at=(--manifest-path benches/Cargo.toml --target-dir target/benches)
+    step "the load generator, the yardstick and the comparison"
+    cargo fmt --manifest-path benches/Cargo.toml --all --check
+    cargo clippy "${at[@]}" --all-targets --quiet -- -D warnings
+    cargo test "${at[@]}" --no-fail-fast 2>&1 | tee "$log" || true
+    grep -q '^test result:' "$log" || exit 1
+    count_cargo
 }
 
 clients() {
