@@ -40,6 +40,16 @@ count_cargo() {
     failed=$((failed + ${sums#* }))
 }
 
+# Counts what cargo test has just logged. A run that did not get as far as its tests, or in which a
+# test program died, has failed.
+count_tests() {
+    grep -q '^test result:' "$log" || exit 1
+    count_cargo
+    if grep -q '^error' "$log" && [ "$failed" -eq 0 ]; then
+        exit 1
+    fi
+}
+
 # Adds up the line "N passed, N failed" of the client runner.
 count_clients() {
     local line
@@ -62,12 +72,7 @@ rust() {
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --quiet
     step "tests in Rust"
     cargo test --no-fail-fast 2>&1 | tee "$log" || true
-    # A run that did not get as far as its tests has failed.
-    grep -q '^test result:' "$log" || exit 1
-    count_cargo
-    if grep -q '^error' "$log" && [ "$failed" -eq 0 ]; then
-        exit 1
-    fi
+    count_tests
     measuring
 }
 
@@ -78,8 +83,7 @@ measuring() {
     cargo fmt --manifest-path benches/Cargo.toml --all --check
     cargo clippy "${at[@]}" --all-targets --quiet -- -D warnings
     cargo test "${at[@]}" --no-fail-fast 2>&1 | tee "$log" || true
-    grep -q '^test result:' "$log" || exit 1
-    count_cargo
+    count_tests
 }
 
 clients() {
@@ -113,8 +117,7 @@ fuzz() {
     cargo clippy "${at[@]}" --all-targets --quiet -- -D warnings
     step "replay of what fuzzers found"
     cargo test "${at[@]}" --no-fail-fast 2>&1 | tee "$log" || true
-    grep -q '^test result:' "$log" || exit 1
-    count_cargo
+    count_tests
     install_cargo_fuzz
     step "build of the fuzz targets"
     cargo run "${at[@]}" --quiet --example seed
@@ -142,8 +145,7 @@ seeds() {
     step "simulation: $many seeds from $first on"
     STANZAD_SEEDS=$many STANZAD_FIRST_SEED=$first \
         cargo test --release --lib simulation -- --nocapture 2>&1 | tee "$log" || true
-    grep -q '^test result:' "$log" || exit 1
-    count_cargo
+    count_tests
 }
 
 # What lives and what the process takes is told at noon and at the end of every simulated day.
@@ -151,8 +153,7 @@ soak() {
     step "soak: a simulated ${1:-week}"
     STANZAD_SOAK=${1:-week} \
         cargo test --release --lib simulation::soak -- --nocapture 2>&1 | tee "$log" || true
-    grep -q '^test result:' "$log" || exit 1
-    count_cargo
+    count_tests
 }
 
 case "${1:-all}" in

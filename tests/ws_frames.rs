@@ -385,6 +385,46 @@ mod lengths {
 mod closing {
     use super::*;
 
+    /// What was asked before the end is answered, also where both are read in one go.
+    #[tokio::test]
+    async fn an_answer_comes_before_the_end_that_was_sent_with_the_question() {
+        let server = TestServer::start().await;
+        let ping =
+            "<iq xmlns='jabber:client' id='last' type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
+        let ends = [
+            frame(TEXT, kit::xmpp::CLOSE_STREAM.as_bytes()),
+            frame(CLOSE, &code_bytes(1000)),
+            frame(BINARY, b"x"),
+            frame(TEXT, b"<broken"),
+        ];
+        for end in ends {
+            let mut romeo = Client::login(&server, "romeo").await;
+            let question = frame(TEXT, ping.as_bytes());
+            romeo.ws.raw([question, end.clone()].concat()).await;
+            let (texts, _) = romeo.ws.read_to_end().await;
+            let answer = texts.first().map_or("", String::as_str);
+            assert!(
+                answer.contains("id='last'") || answer.contains("id=\"last\""),
+                "{end:?}: {texts:?}"
+            );
+        }
+    }
+
+    /// The same for an ack.
+    #[tokio::test]
+    async fn an_ack_comes_before_the_close_frame_that_was_sent_with_its_request() {
+        let server = TestServer::start().await;
+        let mut romeo = Client::login(&server, "romeo").await;
+        romeo.enable("").await;
+        let request = frame(TEXT, b"<r xmlns='urn:xmpp:sm:3'/>");
+        romeo
+            .ws
+            .raw([request, frame(CLOSE, &code_bytes(1000))].concat())
+            .await;
+        let (texts, _) = romeo.ws.read_to_end().await;
+        assert!(texts[0].starts_with("<a "), "{texts:?}");
+    }
+
     /// W-29
     #[tokio::test]
     async fn a_close_frame_is_answered_and_the_server_ends_tcp() {

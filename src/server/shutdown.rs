@@ -23,6 +23,8 @@ const LET_GO_INTERVAL: Duration = Duration::from_millis(20);
 pub struct Stopped {
     /// Whether all clients were gone within `shutdown_grace`.
     pub in_time: bool,
+    /// Whether what the server does once a second came to its end in good order.
+    pub swept: bool,
     /// Whether the store has all that it was given.
     pub stored: Result<(), StoreError>,
 }
@@ -49,7 +51,10 @@ pub(super) async fn stop(
     // What clients were promised is stored however long it takes: the grace is for those who are
     // connected, and no slow one among them takes the others the time for it. The sweep is between
     // two rounds, or deals with what it ended.
-    let (in_time, (), _) = tokio::join!(clients, end_for_good(rooms, farewell), sweep);
+    let (in_time, (), swept) = tokio::join!(clients, end_for_good(rooms, farewell), sweep);
+    if let Err(error) = &swept {
+        tracing::error!(%error, "the sweep did not come to its end");
+    }
     let in_time = in_time.is_ok();
     if !in_time {
         let sessions = rooms.sessions.len();
@@ -66,8 +71,11 @@ pub(super) async fn stop(
     if let Err(error) = &closed {
         tracing::error!(%error, "the store did not close in order");
     }
-    let stored = saved.and(closed);
-    Stopped { in_time, stored }
+    Stopped {
+        in_time,
+        swept: swept.is_ok(),
+        stored: saved.and(closed),
+    }
 }
 
 async fn let_go(config: &Config, departures: &[Departure], farewell: Farewell) {

@@ -414,6 +414,7 @@ impl Stream {
 
     /// The client is not read at present, because whom it sends to is slow, or is read again.
     pub fn set_paused(&mut self, now: Instant, paused: bool) {
+        self.take_up_options(); // its owner calls this with each turn
         if self.paused && !paused {
             self.on_unpaused(now);
         }

@@ -62,10 +62,11 @@ impl Stream {
             return self.give_up_sasl(now, SaslFailure::MalformedRequest(Malformed::Syntax));
         }
         // RFC 6120 §6.5.7
-        let Some(offer) = &self.offer else { return };
-        let mechanism = match offer.select(mechanism.as_deref().unwrap_or_default()) {
-            Ok(mechanism) => mechanism,
-            Err(failure) => return self.on_sasl_failed(now, failure),
+        let name = mechanism.as_deref().unwrap_or_default();
+        let mechanism = match self.offer.as_ref().map(|offer| offer.select(name)) {
+            Some(Ok(mechanism)) => mechanism,
+            Some(Err(failure)) => return self.on_sasl_failed(now, failure),
+            None => return self.on_sasl_failed(now, SaslFailure::InvalidMechanism),
         };
         let initial = match data.as_deref().map(decode).transpose() {
             Ok(initial) => initial,

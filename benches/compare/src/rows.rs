@@ -164,6 +164,20 @@ pub const ROWS: &[Row] = &[
         Panel::None,
     ),
     row(
+        "login-halfway.cpu",
+        "`login` as far as the password: connection, upgrade, SCRAM",
+        "",
+        "µs",
+        Panel::None,
+    ),
+    row(
+        "resume-empty.cpu",
+        "`resume` with nothing waiting",
+        "",
+        "µs",
+        Panel::None,
+    ),
+    row(
         "pingpong-sm-off.cpu",
         "`pingpong` without stream management",
         "",

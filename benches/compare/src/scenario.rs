@@ -185,6 +185,18 @@ pub const SCENARIOS: &[Scenario] = &[
         read: |said| traffic(said, &[]),
     },
     Scenario {
+        name: "login-halfway",
+        servers: OURS,
+        pace: Pace::Quick,
+        arguments: |scale| {
+            let logins = scale.logins.to_string();
+            strings(&["login", "--no-session", "--logins", &logins])
+        },
+        link: Link::WebSocket,
+        waves: ONE,
+        read: |said| traffic(said, &[]),
+    },
+    Scenario {
         name: "fanout",
         servers: RUST,
         pace: Pace::Quick,
@@ -199,6 +211,21 @@ pub const SCENARIOS: &[Scenario] = &[
         servers: ALL,
         pace: Pace::Quick,
         arguments: |scale| fanout(scale, scale.fanout.1),
+        link: Link::WebSocket,
+        waves: ONE,
+        read: |said| traffic(said, &[]),
+    },
+    Scenario {
+        name: "resume-empty",
+        servers: OURS,
+        pace: Pace::Slow,
+        arguments: |scale| {
+            let sessions = scale.resume.to_string();
+            let nothing = ["--during", "0", "--waiting", "0"];
+            let mut all = strings(&["resume", "--sessions", &sessions]);
+            all.extend(strings(&nothing));
+            all
+        },
         link: Link::WebSocket,
         waves: ONE,
         read: |said| traffic(said, &[]),

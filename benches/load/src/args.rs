@@ -99,6 +99,9 @@ pub struct Login {
     /// Logins in the window
     #[arg(long, default_value_t = 2000)]
     pub logins: usize,
+    /// Leave when the server has accepted the password: what login and resumption have in common
+    #[arg(long)]
+    pub no_session: bool,
 }
 
 #[derive(Args)]

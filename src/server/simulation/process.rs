@@ -159,6 +159,7 @@ impl Process {
         );
         let stopped = stopped.await;
         self.crash();
+        assert!(stopped.swept, "the sweep comes to its end");
         stopped.stored.expect("the store takes sessions");
         stopped.in_time
     }

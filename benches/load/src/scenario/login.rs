@@ -11,12 +11,13 @@ use tokio::task::JoinSet;
 use crate::args::Login;
 use crate::crowd::{Crowd, Order};
 use crate::ledger::Faults;
-use crate::login::{Env, login};
+use crate::login::{Env, authenticated, login};
 use crate::meter::Meter;
 use crate::report::{Latency, Report};
 
 struct Lanes {
     env: Rc<Env>,
+    no_session: bool,
     next: Cell<usize>,
     failed: Cell<u64>,
     latency: RefCell<Latency>,
@@ -25,13 +26,13 @@ struct Lanes {
 pub async fn run(env: Rc<Env>, args: &Login) -> Result<Report> {
     // Each account once before the window: no key is derived within it.
     let accounts = env.args.users.unwrap_or(args.logins).min(args.logins);
-    let warm = lanes(&env, accounts).await;
+    let warm = lanes(&env, accounts, args.no_session).await;
     let mut crowd = Crowd::new(&env);
     crowd.grow(accounts..accounts + env.args.idle).await?;
     let derived = env.keys.derived();
     let meter = Meter::new(&env.args.pid)?;
     let before = meter.read()?;
-    let done = lanes(&env, args.logins).await;
+    let done = lanes(&env, args.logins, args.no_session).await;
     let spent = meter.read()?.since(&before);
     let mut report = Report {
         scenario: "login",
@@ -58,9 +59,10 @@ pub async fn run(env: Rc<Env>, args: &Login) -> Result<Report> {
     Ok(report)
 }
 
-async fn lanes(env: &Rc<Env>, logins: usize) -> Rc<Lanes> {
+async fn lanes(env: &Rc<Env>, logins: usize, no_session: bool) -> Rc<Lanes> {
     let lanes = Rc::new(Lanes {
         env: env.clone(),
+        no_session,
         next: Cell::new(0),
         failed: Cell::new(0),
         latency: RefCell::default(),
@@ -73,6 +75,13 @@ async fn lanes(env: &Rc<Env>, logins: usize) -> Rc<Lanes> {
     lanes
 }
 
+impl Lanes {
+    fn book(&self, start: Instant) {
+        let elapsed = start.elapsed().as_micros() as u64;
+        self.latency.borrow_mut().book(elapsed);
+    }
+}
+
 async fn lane(lanes: Rc<Lanes>, logins: usize) {
     let env = &lanes.env;
     while lanes.next.get() < logins {
@@ -80,11 +89,13 @@ async fn lane(lanes: Rc<Lanes>, logins: usize) {
         lanes.next.set(number + 1);
         let start = Instant::now();
         let done = async {
+            if lanes.no_session {
+                authenticated(env, &env.account(number).0).await?;
+                lanes.book(start);
+                return Ok(());
+            }
             let session = login(env, number).await?;
-            lanes
-                .latency
-                .borrow_mut()
-                .book(start.elapsed().as_micros() as u64);
+            lanes.book(start);
             session.leave().await
         };
         if let Err(error) = done.await {

@@ -11,10 +11,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// How much one read takes at most.
+/// How long a buffer of the pool is: so much one read takes, unless a longer frame is under way.
 pub(super) const POOLED_BYTES: usize = 32 * 1024;
 
-/// So many buffers a thread keeps: what one task uses at once, and some for what they call.
+/// So many of each kind a thread keeps: a connection that has to keep its own for a while leaves
+/// the next one something.
 const MAX_POOLED: usize = 4;
 
 thread_local! {

@@ -39,6 +39,8 @@ pub(super) enum Found {
     Ping(Range<usize>),
     Pong,
     Close(Range<usize>),
+    /// A part of a message, which was put aside.
+    Fragment,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +76,12 @@ impl FrameReader {
         both.map(|fragments| fragments.bytes.capacity()).sum()
     }
 
-    /// Another limit for messages whose first byte has not come yet.
+    /// A message that was read is not kept while the task sleeps.
+    pub fn rest(&mut self) {
+        self.message = None;
+    }
+
+    /// Another limit from the next frame on.
     pub fn set_max_message_bytes(&mut self, bytes: usize) {
         self.max_message_bytes = bytes;
     }
@@ -91,7 +98,8 @@ impl FrameReader {
         let header_bytes = cursor.position() as usize;
         let mask = self.check(&header, payload_bytes)?;
         let payload_bytes = usize::try_from(payload_bytes).map_err(|_| SocketError::TooLarge)?;
-        let needed_bytes = header_bytes + payload_bytes;
+        let needed_bytes = header_bytes.checked_add(payload_bytes);
+        let needed_bytes = needed_bytes.ok_or(SocketError::TooLarge)?;
         let Some(payload) = unread.get_mut(header_bytes..needed_bytes) else {
             return Ok(Step::Needs(needed_bytes));
         };
@@ -227,24 +235,12 @@ pub(super) fn answer_to_close(payload: &[u8]) -> Result<Option<CloseCode>, Socke
 }
 
 /// Appends one frame of a server, which has no mask (RFC 6455 §5.1).
-pub(super) fn write_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[&[u8]]) {
+pub(super) fn write_frame(out: &mut Vec<u8>, opcode: OpCode, payload: &[u8]) {
     let header = FrameHeader {
         opcode,
         ..FrameHeader::default()
     };
-    let payload_bytes: usize = payload.iter().map(|part| part.len()).sum();
     // Writing into memory does not fail.
-    let _ = header.format(payload_bytes as u64, out);
-    for part in payload {
-        out.extend_from_slice(part);
-    }
-}
-
-/// How many bytes a frame with such a payload takes.
-#[cfg(test)]
-pub(super) fn frame_bytes(payload_bytes: usize) -> usize {
-    let mut out = Vec::new();
-    let opcode = OpCode::Data(Data::Text);
-    write_frame(&mut out, opcode, &[&vec![0; payload_bytes]]);
-    out.len()
+    let _ = header.format(payload.len() as u64, out);
+    out.extend_from_slice(payload);
 }

@@ -23,6 +23,8 @@ pub enum Incoming<'a> {
     Text(&'a str),
     /// A whole binary message.
     Binary,
+    /// A part of a message, which is put aside.
+    Part,
     /// A ping, whose answer is queued, or a pong: a sign of life.
     SignOfLife,
     /// The peer began or ended the closing handshake. Where it began it, the answer is queued.
@@ -66,7 +68,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         }
     }
 
-    /// Another limit for messages whose first byte has not come yet.
+    /// Another limit from the next frame on.
     pub fn set_max_message_bytes(&mut self, bytes: usize) {
         self.reader.set_max_message_bytes(bytes);
     }
@@ -81,14 +83,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             Found::Text(payload) => self.reader.text(&payload, &self.inbox),
             Found::Binary => Ok(Incoming::Binary),
             Found::Pong => Ok(Incoming::SignOfLife),
+            Found::Fragment => Ok(Incoming::Part),
             Found::Ping(place) => {
                 if !self.closing {
                     let payload = self.inbox.at(place); // §5.5.3
-                    write_frame(
-                        self.outbox.tail(),
-                        OpCode::Control(Control::Pong),
-                        &[payload],
-                    );
+                    write_frame(self.outbox.tail(), OpCode::Control(Control::Pong), payload);
                 }
                 Ok(Incoming::SignOfLife)
             }
@@ -104,7 +103,8 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             match self.reader.step(&mut self.inbox) {
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(Step::Found(found)) => return Poll::Ready(Ok(found)),
-                Ok(Step::Fragment) => {}
+                // It counts like a message: a peer may send them without end.
+                Ok(Step::Fragment) => return Poll::Ready(Ok(Found::Fragment)),
                 Ok(Step::Needs(bytes)) => {
                     let io = Pin::new(&mut self.io);
                     ready!(self.inbox.poll_fill(io, cx, bytes))?;
@@ -128,7 +128,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             write_frame(
                 self.outbox.tail(),
                 OpCode::Data(Data::Text),
-                &[text.as_bytes()],
+                text.as_bytes(),
             );
         }
     }
@@ -136,7 +136,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
     /// Queues a ping.
     pub fn queue_ping(&mut self) {
         if !self.closing {
-            write_frame(self.outbox.tail(), OpCode::Control(Control::Ping), &[]);
+            write_frame(self.outbox.tail(), OpCode::Control(Control::Ping), b"");
         }
     }
 
@@ -151,11 +151,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
         self.closing = true;
         let code = code.map(|code| u16::from(code).to_be_bytes());
         let payload: &[u8] = code.as_ref().map_or(&[], |code| code);
-        write_frame(
-            self.outbox.tail(),
-            OpCode::Control(Control::Close),
-            &[payload],
-        );
+        write_frame(self.outbox.tail(), OpCode::Control(Control::Close), payload);
     }
 
     /// Writes out what is queued; pending while the peer does not take it.
@@ -168,6 +164,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
 
     /// To be called before the task sleeps: buffers that are not used are given back.
     pub fn rest(&mut self) {
+        self.reader.rest();
         self.inbox.rest();
         self.outbox.rest();
     }

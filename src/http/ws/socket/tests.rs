@@ -1,7 +1,6 @@
 //! The socket beside tungstenite, which is the oracle of what a WebSocket may say.
 
 use super::buffers::POOLED_BYTES;
-use super::frames::frame_bytes;
 use super::*;
 use proptest::prelude::*;
 use std::task::Waker;
@@ -40,6 +39,13 @@ fn masked(first: u8, payload: &[u8], mask: [u8; 4]) -> Vec<u8> {
     frame
 }
 
+/// How many bytes a frame with such a payload takes.
+fn frame_bytes(payload_bytes: usize) -> usize {
+    let mut out = Vec::new();
+    write_frame(&mut out, OpCode::Data(Data::Text), &vec![0; payload_bytes]);
+    out.len()
+}
+
 fn pair() -> (DuplexStream, Socket<DuplexStream>) {
     let (peer, io) = tokio::io::duplex(1024 * 1024);
     (peer, Socket::new(io, &[], LIMIT_BYTES))
@@ -64,6 +70,7 @@ fn hear(socket: &mut Socket<DuplexStream>) -> Vec<Heard> {
         let one = match socket.poll_read(&mut cx) {
             Poll::Pending => break,
             Poll::Ready(Ok(Incoming::Text(text))) => Heard::Text(text.to_owned()),
+            Poll::Ready(Ok(Incoming::Part)) => continue,
             Poll::Ready(Ok(Incoming::Binary)) => Heard::Binary,
             Poll::Ready(Ok(Incoming::SignOfLife)) => Heard::SignOfLife,
             Poll::Ready(Ok(Incoming::Close)) => Heard::Close,
@@ -122,6 +129,16 @@ mod memory {
         socket.queue_text(&long);
         written(&mut peer, &mut socket).await;
         socket.rest();
+        assert_eq!(held(&socket), 0);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_a_message_in_fragments() {
+        let (mut peer, mut socket) = pair();
+        peer.write_all(&frame(0x01, &[b'x'; 5000])).await.unwrap();
+        assert_eq!(hear(&mut socket), []);
+        peer.write_all(&frame(0x80, &[b'y'; 4000])).await.unwrap();
+        assert_eq!(hear(&mut socket).len(), 1);
         assert_eq!(held(&socket), 0);
     }
 

@@ -150,6 +150,8 @@ impl House {
             async {},
         );
         let stopped = stopped.await;
+        assert!(stopped.in_time, "somebody did not go");
+        assert!(stopped.swept, "the sweep comes to its end");
         stopped.stored.expect("the store takes sessions and closes");
         Remains {
             sessions: Arc::downgrade(&self.rooms.sessions),
