@@ -259,6 +259,20 @@ mod idle {
         romeo.hears_nothing().await;
     }
 
+    /// A part of a frame is a sign of life: its client can send nothing else meanwhile.
+    #[tokio::test]
+    async fn a_stanza_that_takes_its_time_on_a_slow_link_is_not_silence() {
+        let server = TestServer::with(QUICK).await;
+        let mut romeo = Client::login(&server, "romeo").await;
+        let ping =
+            "<iq xmlns='jabber:client' id='slow' type='get'><ping xmlns='urn:xmpp:ping'/></iq>";
+        for piece in kit::ws::frame(kit::ws::TEXT, ping.as_bytes()).chunks(10) {
+            romeo.ws.raw(piece).await;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        romeo.answer("slow").await;
+    }
+
     /// Who takes nothing of what waits for it is as good as silent, whatever it sends.
     #[tokio::test]
     async fn a_websocket_that_reads_nothing_is_given_up() {

@@ -410,6 +410,21 @@ mod closing {
         }
     }
 
+    #[tokio::test]
+    async fn who_has_closed_its_half_hears_what_it_asked_before() {
+        let server = TestServer::start().await;
+        let mut romeo = Client::login(&server, "romeo").await;
+        romeo
+            .ws
+            .text(
+                "<iq xmlns='jabber:client' id='last' type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
+            )
+            .await;
+        romeo.ws.half_close().await;
+        let (texts, _) = romeo.ws.read_to_end().await;
+        assert!(texts.iter().any(|text| text.contains("last")), "{texts:?}");
+    }
+
     /// The same for an ack.
     #[tokio::test]
     async fn an_ack_comes_before_the_close_frame_that_was_sent_with_its_request() {

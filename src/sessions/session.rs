@@ -85,6 +85,16 @@ pub struct Ending {
     pub leftovers: Vec<Outbound>,
 }
 
+impl Ending {
+    /// Tells the operator.
+    pub fn log(&self) {
+        tracing::info!(
+            session = %self.session.id().short(), jid = %self.session.jid(),
+            reason = self.reason.as_str(), leftovers = self.leftovers.len(), "session ended"
+        );
+    }
+}
+
 /// What carries a session.
 #[derive(Debug)]
 pub(super) enum Carrier {

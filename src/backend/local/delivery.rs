@@ -61,6 +61,7 @@ impl Local {
     /// Ends a session; what it leaves behind is dealt with in a task of its own.
     pub(super) fn end_session(&self, session: &Arc<Session>, reason: EndReason) {
         if let Some(ending) = self.sessions.end(session, reason) {
+            ending.log();
             tokio::spawn(self.deal_with_ending(ending));
         }
     }

@@ -655,10 +655,7 @@ async fn hibernate(rooms: &Rooms, session: &Arc<Session>, sm: Box<Sm>, now: Inst
 
 /// Passes a session that is over to the backend, and tells the operator.
 pub async fn end(rooms: &Rooms, ending: crate::sessions::Ending) {
-    tracing::info!(
-        session = %ending.session.id().short(), jid = %ending.session.jid(),
-        reason = ending.reason.as_str(), leftovers = ending.leftovers.len(), "session ended"
-    );
+    ending.log();
     rooms.backend.ended(ending).await;
 }
 

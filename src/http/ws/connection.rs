@@ -208,7 +208,13 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         self.socket
             .set_max_message_bytes(self.driver.max_frame_bytes());
         let incoming = match self.socket.poll_read(cx) {
-            Poll::Pending => return Ok(false),
+            Poll::Pending => {
+                // A long stanza over a slow link takes its time, and its client has no other word.
+                if self.socket.take_received() {
+                    self.heard_at = now;
+                }
+                return Ok(false);
+            }
             Poll::Ready(Ok(incoming)) => incoming,
             Poll::Ready(Err(SocketError::TooLarge)) => {
                 // The stream says why before the Close frame does.
@@ -217,7 +223,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
                     .on_fault(now, StreamFault::TooLarge { limit_bytes });
                 return Ok(true);
             }
-            Poll::Ready(Err(error)) => return Err(end_of(error)),
+            Poll::Ready(Err(error)) => {
+                // Who has closed its half may still hear what it asked before.
+                let _ = self.socket.poll_flush(cx);
+                return Err(end_of(error));
+            }
         };
         self.heard_at = now;
         match incoming {

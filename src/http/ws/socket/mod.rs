@@ -49,6 +49,8 @@ pub struct Socket<IO> {
     reader: FrameReader,
     inbox: Inbox,
     outbox: Outbox,
+    /// Whether bytes have come since that was last asked.
+    received: bool,
     /// Our Close frame is queued: nothing else is (RFC 6455 §5.5.1).
     closing: bool,
     /// A Close frame came: what follows it is not read (RFC 6455 §5.5.1).
@@ -63,6 +65,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             reader: FrameReader::new(max_message_bytes),
             inbox: Inbox::holding(early),
             outbox: Outbox::default(),
+            received: false,
             closing: false,
             closed: false,
         }
@@ -108,6 +111,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
                 Ok(Step::Needs(bytes)) => {
                     let io = Pin::new(&mut self.io);
                     ready!(self.inbox.poll_fill(io, cx, bytes))?;
+                    self.received = true;
                 }
             }
         }
@@ -120,6 +124,11 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Socket<IO> {
             self.queue_close(code);
         }
         Ok(Incoming::Close)
+    }
+
+    /// Whether something came since this was last asked, if only a part of a frame.
+    pub fn take_received(&mut self) -> bool {
+        std::mem::take(&mut self.received)
     }
 
     /// Queues a text message.
