@@ -55,6 +55,11 @@ impl Latency {
 }
 
 impl Report {
+    /// With what it was run.
+    pub fn parameter(&mut self, name: &str, value: impl Into<Value>) {
+        self.parameters.insert(name.to_owned(), value.into());
+    }
+
     fn per_unit(&self, time: std::time::Duration) -> f64 {
         let micros = time.as_secs_f64() * 1e6 / self.units.max(1) as f64;
         rounded(micros)

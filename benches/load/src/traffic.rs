@@ -148,6 +148,14 @@ impl Traffic {
             .sum()
     }
 
+    /// [`Traffic::measure`], then the end: what still comes is waited for.
+    pub async fn finish(&self, env: &Env, tasks: JoinSet<()>) -> Result<Outcome> {
+        let outcome = self.measure().await?;
+        self.close();
+        let _ = tokio::time::timeout(env.args.timeout, tasks.join_all()).await;
+        Ok(outcome)
+    }
+
     /// Warm-up, window, end: counts what was delivered and what it cost in the window alone.
     pub async fn measure(&self) -> Result<Outcome> {
         let meter = Meter::new(&self.env.args.pid)?;

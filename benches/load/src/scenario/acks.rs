@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::rc::Rc;
 
 use anyhow::{Result, bail};
-use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::args::Acks;
@@ -49,19 +48,11 @@ pub async fn run(env: Rc<Env>, args: &Acks) -> Result<Report> {
             sender.send(traffic.clone(), args.window, args.stanza_bytes),
         );
     }
-    let outcome = traffic.measure().await?;
-    traffic.close();
-    let _ = tokio::time::timeout(env.args.timeout, tasks.join_all()).await;
+    let outcome = traffic.finish(&env, tasks).await?;
     let mut report = outcome.report("acks", "stanza", "stanza to ack");
-    report
-        .parameters
-        .insert("pairs".to_owned(), json!(args.pairs));
-    report
-        .parameters
-        .insert("window".to_owned(), json!(args.window));
-    report
-        .parameters
-        .insert("stanza_bytes".to_owned(), json!(args.stanza_bytes));
+    report.parameter("pairs", args.pairs);
+    report.parameter("window", args.window);
+    report.parameter("stanza_bytes", args.stanza_bytes);
     crowd.order(Order::Leave).await;
     report.faults += crowd.faults();
     Ok(report)

@@ -9,7 +9,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::args::Fanout;
@@ -38,19 +37,11 @@ pub async fn run(env: Rc<Env>, args: &Fanout) -> Result<Report> {
         &mut tasks,
         send(traffic.clone(), sender, to, args.window, args.stanza_bytes),
     );
-    let outcome = traffic.measure().await?;
-    traffic.close();
-    let _ = tokio::time::timeout(env.args.timeout, tasks.join_all()).await;
+    let outcome = traffic.finish(&env, tasks).await?;
     let mut report = outcome.report("fanout", "delivery", "one way");
-    report
-        .parameters
-        .insert("sessions".to_owned(), json!(args.sessions));
-    report
-        .parameters
-        .insert("window".to_owned(), json!(args.window));
-    report
-        .parameters
-        .insert("stanza_bytes".to_owned(), json!(args.stanza_bytes));
+    report.parameter("sessions", args.sessions);
+    report.parameter("window", args.window);
+    report.parameter("stanza_bytes", args.stanza_bytes);
     Ok(report)
 }
 

@@ -52,9 +52,7 @@ pub async fn run(env: Rc<Env>, args: &Flood) -> Result<Report> {
     if let Some(rate) = args.rate {
         traffic.run(&mut tasks, pace(traffic.clone(), rate));
     }
-    let outcome = traffic.measure().await?;
-    traffic.close();
-    let _ = tokio::time::timeout(env.args.timeout, tasks.join_all()).await;
+    let outcome = traffic.finish(&env, tasks).await?;
     let mut report = outcome.report("flood", "stanza", "one way");
     for (name, value) in [
         ("pairs", json!(args.pairs)),

@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use anyhow::Result;
-use serde_json::json;
 use tokio::time::sleep;
 
 use crate::args::Idle;
@@ -77,14 +76,8 @@ pub async fn run(env: Rc<Env>, args: &Idle) -> Result<Report> {
         faults: crowd.faults(),
         ..Report::default()
     };
-    report
-        .parameters
-        .insert("sessions".to_owned(), json!(args.sessions));
-    report
-        .parameters
-        .insert("message_bytes".to_owned(), json!(args.message_bytes));
-    report
-        .parameters
-        .insert("hibernate".to_owned(), json!(args.hibernate));
+    report.parameter("sessions", args.sessions.clone());
+    report.parameter("message_bytes", args.message_bytes);
+    report.parameter("hibernate", args.hibernate);
     Ok(report)
 }

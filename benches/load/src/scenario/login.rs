@@ -47,9 +47,7 @@ pub async fn run(env: Rc<Env>, args: &Login) -> Result<Report> {
         },
         ..Report::default()
     };
-    report
-        .parameters
-        .insert("logins".to_owned(), json!(args.logins));
+    report.parameter("logins", args.logins);
     report.more.insert(
         "keys_derived_in_window".to_owned(),
         json!(env.keys.derived() - derived),

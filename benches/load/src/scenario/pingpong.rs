@@ -3,7 +3,6 @@
 use std::rc::Rc;
 
 use anyhow::{Result, bail};
-use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::args::Pingpong;
@@ -45,16 +44,10 @@ pub async fn run(env: Rc<Env>, args: &Pingpong) -> Result<Report> {
         traffic.run(&mut tasks, pong.play(traffic.clone(), args.stanza_bytes));
         traffic.run(&mut tasks, ping.play(traffic.clone(), args.stanza_bytes));
     }
-    let outcome = traffic.measure().await?;
-    traffic.close();
-    let _ = tokio::time::timeout(env.args.timeout, tasks.join_all()).await;
+    let outcome = traffic.finish(&env, tasks).await?;
     let mut report = outcome.report("pingpong", "stanza", "round trip");
-    report
-        .parameters
-        .insert("pairs".to_owned(), json!(args.pairs));
-    report
-        .parameters
-        .insert("stanza_bytes".to_owned(), json!(args.stanza_bytes));
+    report.parameter("pairs", args.pairs);
+    report.parameter("stanza_bytes", args.stanza_bytes);
     crowd.order(Order::Leave).await;
     report.faults += crowd.faults();
     Ok(report)

@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use anyhow::{Result, bail};
-use serde_json::json;
 use tokio::task::JoinSet;
 
 use crate::args::Register;
@@ -28,9 +27,7 @@ pub async fn run(env: Rc<Env>, args: &Register) -> Result<Report> {
         },
         ..Report::default()
     };
-    report
-        .parameters
-        .insert("accounts".to_owned(), json!(args.accounts));
+    report.parameter("accounts", args.accounts);
     Ok(report)
 }
 
