@@ -9,32 +9,21 @@ use crate::args::Pingpong;
 use crate::bosh::Bosh;
 use crate::login::Env;
 use crate::report::Report;
-use crate::scan::{Mark, write_message};
+use crate::scenario::pair::Player;
 use crate::traffic::Traffic;
 
 pub async fn run(env: Rc<Env>, args: &Pingpong) -> Result<Report> {
     let traffic = Traffic::new(&env, 2 * args.pairs);
     let mut tasks = JoinSet::new();
-    let mut ends = Vec::new();
-    for pair in 0..args.pairs {
-        let ping = Bosh::login(&env, 2 * pair).await?;
-        ends.push((2 * pair, ping, Bosh::login(&env, 2 * pair + 1).await?));
+    let mut players = Vec::new();
+    for flow in (0..2 * args.pairs).step_by(2) {
+        let ping = Bosh::login(&env, flow).await?;
+        let pong = Bosh::login(&env, flow + 1).await?;
+        players.extend(Player::pair(flow, ping, pong, |session| &session.jid));
     }
-    for (flow, ping, pong) in ends {
-        let ping = Player {
-            flow,
-            to: pong.jid.clone(),
-            begins: true,
-            session: ping,
-        };
-        let pong = Player {
-            flow: flow + 1,
-            to: ping.session.jid.clone(),
-            begins: false,
-            session: pong,
-        };
-        traffic.run(&mut tasks, pong.play(traffic.clone(), args.stanza_bytes));
-        traffic.run(&mut tasks, ping.play(traffic.clone(), args.stanza_bytes));
+    players.sort_by_key(|player| player.begins);
+    for player in players {
+        traffic.run(&mut tasks, player.play(traffic.clone(), args.stanza_bytes));
     }
     let outcome = traffic.finish(&env, tasks).await?;
     let mut report = outcome.report("bosh", "stanza", "round trip");
@@ -43,27 +32,9 @@ pub async fn run(env: Rc<Env>, args: &Pingpong) -> Result<Report> {
     Ok(report)
 }
 
-struct Player {
-    /// The flow that it sends; it receives the other one of the pair.
-    flow: usize,
-    to: String,
-    begins: bool,
-    session: Bosh,
-}
-
-impl Player {
+impl Player<Bosh> {
     fn hit(&mut self, traffic: &Traffic, at: u64, stanza: &mut Vec<u8>, size: usize) -> Result<()> {
-        let number = traffic.flows[self.flow].ledger.borrow_mut().number();
-        write_message(
-            stanza,
-            &self.to,
-            &Mark {
-                flow: self.flow as u32,
-                number,
-                at,
-            },
-            size,
-        );
+        self.write(traffic, at, stanza, size);
         self.session.send(stanza)
     }
 

@@ -4,6 +4,7 @@ pub mod fanout;
 pub mod flood;
 pub mod idle;
 pub mod login;
+mod pair;
 pub mod pingpong;
 pub mod register;
 pub mod resume;

@@ -9,7 +9,7 @@ use crate::args::Pingpong;
 use crate::crowd::{Crowd, Order};
 use crate::login::{Env, login};
 use crate::report::Report;
-use crate::scan::{Mark, write_message};
+use crate::scenario::pair::Player;
 use crate::session::{Event, Session};
 use crate::traffic::Traffic;
 
@@ -20,29 +20,15 @@ pub async fn run(env: Rc<Env>, args: &Pingpong) -> Result<Report> {
         .await?;
     let traffic = Traffic::new(&env, 2 * args.pairs);
     let mut tasks = JoinSet::new();
-    let mut ends = Vec::new();
-    for pair in 0..args.pairs {
-        ends.push((
-            2 * pair,
-            login(&env, 2 * pair).await?,
-            login(&env, 2 * pair + 1).await?,
-        ));
+    let mut players = Vec::new();
+    for flow in (0..2 * args.pairs).step_by(2) {
+        let (ping, pong) = (login(&env, flow).await?, login(&env, flow + 1).await?);
+        players.extend(Player::pair(flow, ping, pong, |session| &session.jid));
     }
-    for (flow, ping, pong) in ends {
-        let ping = Player {
-            flow,
-            to: pong.jid.clone(),
-            begins: true,
-            session: ping,
-        };
-        let pong = Player {
-            flow: flow + 1,
-            to: ping.session.jid.clone(),
-            begins: false,
-            session: pong,
-        };
-        traffic.run(&mut tasks, pong.play(traffic.clone(), args.stanza_bytes));
-        traffic.run(&mut tasks, ping.play(traffic.clone(), args.stanza_bytes));
+    // Whoever only answers is there before it is hit to.
+    players.sort_by_key(|player| player.begins);
+    for player in players {
+        traffic.run(&mut tasks, player.play(traffic.clone(), args.stanza_bytes));
     }
     let outcome = traffic.finish(&env, tasks).await?;
     let mut report = outcome.report("pingpong", "stanza", "round trip");
@@ -53,27 +39,9 @@ pub async fn run(env: Rc<Env>, args: &Pingpong) -> Result<Report> {
     Ok(report)
 }
 
-struct Player {
-    /// The flow that it sends; it receives the other one of the pair.
-    flow: usize,
-    to: String,
-    begins: bool,
-    session: Session,
-}
-
-impl Player {
+impl Player<Session> {
     fn hit(&mut self, traffic: &Traffic, at: u64, stanza: &mut Vec<u8>, size: usize) {
-        let number = traffic.flows[self.flow].ledger.borrow_mut().number();
-        write_message(
-            stanza,
-            &self.to,
-            &Mark {
-                flow: self.flow as u32,
-                number,
-                at,
-            },
-            size,
-        );
+        self.write(traffic, at, stanza, size);
         self.session.send(stanza);
     }
 
