@@ -102,118 +102,97 @@ const ONE: &[&str] = &["user{}"];
 const WAVES: &[&str] = &["user5{}", "user6{}", "user7{}", "user8{}"];
 const ACCOUNTS_OF_A_WAVE: usize = 1000;
 
+/// What most scenarios have in common.
+const TRAFFIC: Scenario = Scenario {
+    name: "",
+    servers: OURS,
+    pace: Pace::Quick,
+    arguments: |_| Vec::new(),
+    link: Link::WebSocket,
+    waves: ONE,
+    read: |said| traffic(said, &[]),
+};
+
 pub const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "flood",
         servers: ALL,
-        pace: Pace::Quick,
         arguments: |scale| flood(scale, &[]),
-        link: Link::WebSocket,
-        waves: ONE,
         read: |said| traffic(said, &[("rate", "units_per_s")]),
+        ..TRAFFIC
     },
     Scenario {
         name: "flood-sm-off",
         servers: OURS,
-        pace: Pace::Quick,
         arguments: |scale| flood(scale, &["--no-sm"]),
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "flood-idle",
         servers: OURS,
-        pace: Pace::Quick,
         arguments: |scale| flood(scale, &["--idle", &scale.beside.to_string()]),
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "flood-tls",
         servers: OURS,
-        pace: Pace::Quick,
         arguments: |scale| flood(scale, &[]),
         link: Link::Tls,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "paced",
         servers: ALL,
-        pace: Pace::Quick,
         arguments: |scale| flood(scale, &["--rate", "2000"]),
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "pingpong",
         servers: ALL,
-        pace: Pace::Quick,
         arguments: |scale| window(scale, &["pingpong", "--pairs", "50"]),
-        link: Link::WebSocket,
-        waves: ONE,
         read: |said| traffic(said, &[("p50", "p50_us"), ("p99", "p99_us")]),
+        ..TRAFFIC
     },
     Scenario {
         name: "pingpong-sm-off",
         servers: OURS,
-        pace: Pace::Quick,
         arguments: |scale| window(scale, &["pingpong", "--pairs", "50", "--no-sm"]),
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "bosh",
         servers: XMPP,
-        pace: Pace::Quick,
         arguments: |scale| window(scale, &["bosh"]),
         link: Link::Bosh,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "login",
         servers: ALL,
-        pace: Pace::Quick,
         arguments: |scale| strings(&["login", "--logins", &scale.logins.to_string()]),
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "login-halfway",
         servers: OURS,
-        pace: Pace::Quick,
         arguments: |scale| {
             let logins = scale.logins.to_string();
             strings(&["login", "--no-session", "--logins", &logins])
         },
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "fanout",
         servers: RUST,
-        pace: Pace::Quick,
         arguments: |scale| fanout(scale, scale.fanout.0),
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     // Each of them hears of each other: a peer would need minutes for a thousand.
     Scenario {
         name: "fanout-few",
         servers: ALL,
-        pace: Pace::Quick,
         arguments: |scale| fanout(scale, scale.fanout.1),
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "resume-empty",
@@ -226,17 +205,13 @@ pub const SCENARIOS: &[Scenario] = &[
             all.extend(strings(&nothing));
             all
         },
-        link: Link::WebSocket,
-        waves: ONE,
-        read: |said| traffic(said, &[]),
+        ..TRAFFIC
     },
     Scenario {
         name: "resume",
         servers: XMPP,
         pace: Pace::Slow,
         arguments: |scale| strings(&["resume", "--sessions", &scale.resume.to_string()]),
-        link: Link::WebSocket,
-        waves: ONE,
         read: |said| {
             traffic(
                 said,
@@ -247,15 +222,15 @@ pub const SCENARIOS: &[Scenario] = &[
                 ],
             )
         },
+        ..TRAFFIC
     },
     Scenario {
         name: "idle",
         servers: ALL,
         pace: Pace::Rare,
         arguments: |scale| idle(scale, &[]),
-        link: Link::WebSocket,
-        waves: ONE,
         read: |said| memory(said, "idle", "memory"),
+        ..TRAFFIC
     },
     // On its own: what the messages leave behind would be taken by the next idle sessions.
     Scenario {
@@ -263,9 +238,8 @@ pub const SCENARIOS: &[Scenario] = &[
         servers: RUST,
         pace: Pace::Rare,
         arguments: |scale| idle(scale, &["--message-bytes", "60000"]),
-        link: Link::WebSocket,
-        waves: ONE,
         read: |said| memory(said, "after a message", "memory"),
+        ..TRAFFIC
     },
     Scenario {
         name: "idle-tls",
@@ -273,8 +247,8 @@ pub const SCENARIOS: &[Scenario] = &[
         pace: Pace::Rare,
         arguments: |scale| idle(scale, &[]),
         link: Link::Tls,
-        waves: ONE,
         read: |said| memory(said, "idle", "memory"),
+        ..TRAFFIC
     },
     Scenario {
         name: "hibernate",
@@ -291,9 +265,9 @@ pub const SCENARIOS: &[Scenario] = &[
                 &sessions,
             ])
         },
-        link: Link::WebSocket,
         waves: WAVES,
         read: hibernating,
+        ..TRAFFIC
     },
 ];
 
