@@ -17,6 +17,7 @@
 //! meant to be slow: ask [`Exchange::is_costly`] and leave the async threads for it. And guesses
 //! cost nothing until a [`Throttle`] makes them wait.
 
+mod admission;
 mod binding;
 mod credentials;
 mod exchange;
@@ -32,6 +33,7 @@ mod throttle;
 #[cfg(test)]
 mod tests;
 
+pub use admission::Admission;
 pub use binding::{ChannelBinding, ChannelBindingType};
 pub use credentials::{
     Credentials, CredentialsError, ITERATIONS_DEFAULT, ITERATIONS_MAX, ITERATIONS_MIN,

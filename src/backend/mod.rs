@@ -6,54 +6,19 @@
 
 pub mod local;
 
-use crate::auth::{ChannelBinding, Mechanism, Offer, SaslFailure};
+pub use crate::sessions::{Connection, Transport};
+
+use crate::auth::{Mechanism, Offer, SaslFailure};
 use crate::sessions::{Ending, Session};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Stanza, StanzaError};
 use crate::stream::Outbound;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
 /// A future that owns what it needs.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// How a client speaks to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// RFC 7395
-    WebSocket,
-    /// XEP-0124
-    Bosh,
-}
-
-impl Transport {
-    /// The word that the log shows.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::WebSocket => "websocket",
-            Self::Bosh => "bosh",
-        }
-    }
-}
-
-/// What is known of the link that carries a stream.
-#[derive(Debug, Clone)]
-pub struct Connection {
-    /// WebSocket or BOSH.
-    pub transport: Transport,
-    /// The name of the `[[endpoint]]`.
-    pub endpoint: Arc<str>,
-    /// The address of the client, as far as proxies that we trust tell it.
-    pub address: IpAddr,
-    /// The client itself is on this machine, and not merely a proxy of it.
-    pub on_this_machine: bool,
-    /// Nobody can listen in: TLS here, or a trusted proxy says so, or loopback on both ends.
-    pub private: bool,
-    /// Channel-binding data, where TLS ends here.
-    pub binding: ChannelBinding,
-}
 
 /// What the client hears of a SASL step.
 #[derive(Debug)]

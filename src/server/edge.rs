@@ -73,12 +73,13 @@ impl Edge {
             for (endpoint, (_, origins)) in config.endpoints.iter().zip(&self.origins) {
                 let served = ws::Endpoint {
                     name: endpoint.name.as_str().into(),
+                    path: endpoint.path.trim_end_matches('/').into(),
                     origins: origins.clone(),
                     options: self.ws.clone(),
                     rooms: rooms.clone(),
                     stopping: stopping.clone(),
                 };
-                router = router.merge(ws::routes(&endpoint.path, served));
+                router = router.merge(ws::routes(served));
             }
         }
         router = router.merge(host_meta::router(&discovery(config)));

@@ -7,6 +7,7 @@
 //! [`Sessions`] finds sessions by account, by full address and by id. No lock here is shared by
 //! two accounts on the hot path but the read side of a shard.
 
+mod connection;
 mod mailbox;
 mod quota;
 mod recording;
@@ -20,6 +21,7 @@ mod tombstones;
 mod tests;
 
 pub use crate::budget::Budget;
+pub use connection::{Connection, Transport};
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
 pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
 pub use recording::Reunion;

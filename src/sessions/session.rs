@@ -1,8 +1,10 @@
 //! One session.
 
+use super::connection::Connection;
 use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
 use super::recording::Line;
 use super::repeats::Repeats;
+use crate::auth::Admission;
 use crate::budget::{Budget, Charge, Ledger, stanza_bytes};
 use crate::stanza::ByteString;
 use crate::stanza::address::{BareJid, FullJid};
@@ -117,6 +119,13 @@ impl Carrier {
     }
 }
 
+/// How its client came in.
+#[derive(Debug, Default)]
+struct CameBy {
+    connection: Option<Arc<Connection>>,
+    admission: Option<Arc<Admission>>,
+}
+
 /// What a client owns once bound. Shared by its stream, the registry and the backend.
 pub struct Session {
     id: SessionId,
@@ -134,6 +143,7 @@ pub struct Session {
     carbons: AtomicBool,
     interested: AtomicBool,
     inactive: AtomicBool,
+    came_by: Mutex<CameBy>,
     notes: Mutex<String>,
     pub(super) repeats: Repeats,
     data: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -163,6 +173,7 @@ impl Session {
             carbons: AtomicBool::new(false),
             interested: AtomicBool::new(false),
             inactive: AtomicBool::new(false),
+            came_by: Mutex::default(),
             notes: Mutex::default(),
             repeats,
             data: OnceLock::new(),
@@ -310,6 +321,27 @@ impl Session {
     pub fn set_inactive(&self, inactive: bool) {
         self.inactive.store(inactive, Ordering::Relaxed);
         self.record_state();
+    }
+
+    /// The link that carries it, or carried it last; `None` if the last process had it and nobody
+    /// has come back for it.
+    pub fn connection(&self) -> Option<Arc<Connection>> {
+        lock(&self.came_by).connection.clone()
+    }
+
+    /// What was decided about its client. `None` says nothing.
+    pub fn admission(&self) -> Option<Arc<Admission>> {
+        lock(&self.came_by).admission.clone()
+    }
+
+    /// A stream over this link carries it. An admission that comes with it takes the place of the
+    /// former one; a link without any changes nothing of it.
+    pub fn set_connection(&self, connection: Arc<Connection>) {
+        let mut came_by = lock(&self.came_by);
+        if let Some(admission) = &connection.admission {
+            came_by.admission = Some(admission.clone());
+        }
+        came_by.connection = Some(connection);
     }
 
     /// What the backend wants to know again if the session outlives the process.

@@ -186,6 +186,9 @@ fn connection(peer: &Peer) -> Connection {
     Connection {
         transport: Transport::Bosh,
         endpoint: "bosh".into(),
+        path: "/http-bind".into(),
+        query: Arc::default(),
+        admission: None,
         address: peer.ip(),
         on_this_machine: peer.is_on_loopback(),
         private: peer.link_is_private(),

@@ -401,6 +401,7 @@ impl Driver {
                     previd: session.id().to_string(),
                 };
                 self.pace.on_session(now, &session);
+                session.set_connection(self.connection.clone());
                 self.session = Some(session);
                 reply
             }
@@ -414,6 +415,7 @@ impl Driver {
                     waiting: session.waiting(),
                 };
                 self.pace.on_session(now, &session);
+                session.set_connection(self.connection.clone());
                 self.session = Some(session);
                 reply
             }

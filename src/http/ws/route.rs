@@ -26,6 +26,8 @@ use std::sync::Arc;
 pub struct Endpoint {
     /// Its name, for the log.
     pub name: Arc<str>,
+    /// Its path, without a slash at its end.
+    pub path: Arc<str>,
     /// Who may connect; replaced on reload.
     pub origins: Arc<ArcSwap<OriginPolicy>>,
     /// `[ws]`; replaced on reload.
@@ -37,11 +39,11 @@ pub struct Endpoint {
 }
 
 /// The routes of an endpoint: its path with and without the slash at its end.
-pub fn routes(path: &str, endpoint: Endpoint) -> Router {
-    let bare = path.trim_end_matches('/');
+pub fn routes(endpoint: Endpoint) -> Router {
+    let bare = endpoint.path.clone();
     let mut router = Router::new().route(&format!("{bare}/"), any(serve));
     if !bare.is_empty() {
-        router = router.route(bare, any(serve));
+        router = router.route(&bare, any(serve));
     }
     router.with_state(endpoint)
 }
@@ -74,6 +76,9 @@ fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, R
     let connection = Arc::new(Connection {
         transport: Transport::WebSocket,
         endpoint: endpoint.name.clone(),
+        path: endpoint.path.clone(),
+        query: Arc::default(),
+        admission: None,
         address: peer.ip(),
         on_this_machine: peer.is_on_loopback(),
         private: peer.link_is_private(),

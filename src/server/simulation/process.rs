@@ -101,6 +101,9 @@ impl Process {
         let connection = Arc::new(Connection {
             transport: Transport::WebSocket,
             endpoint: "web".into(),
+            path: "/ws".into(),
+            query: Arc::default(),
+            admission: None,
             address: Ipv4Addr::LOCALHOST.into(),
             on_this_machine: true,
             private: true,

@@ -156,6 +156,9 @@ fn connection() -> Connection {
     Connection {
         transport: Transport::WebSocket,
         endpoint: "web".into(),
+        path: "/ws".into(),
+        query: Arc::default(),
+        admission: None,
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
         on_this_machine: true,
         private: true,

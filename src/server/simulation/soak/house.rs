@@ -114,6 +114,9 @@ impl House {
         let connection = Arc::new(Connection {
             transport: Transport::WebSocket,
             endpoint: "web".into(),
+            path: "/ws".into(),
+            query: Arc::default(),
+            admission: None,
             address: from.ip(),
             on_this_machine: false,
             private: true,

@@ -1,0 +1,141 @@
+//! What is decided about a client before it is let in.
+
+use crate::stanza::address::BareJid;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// What was decided about a client before the 101: by a ticket, a token, the web application, or an
+/// embedder. The default value says nothing: anybody, as far as the stream lets them.
+///
+/// As JSON it is an object with the same names; `expires` is seconds since 1970, and what is absent
+/// is as by default.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, try_from = "Json", into = "Json")]
+pub struct Admission {
+    /// Who it is. The stream then offers SASL EXTERNAL and logs in as this account and no other.
+    pub jid: Option<BareJid>,
+    /// The login at the web application that the session lives and dies with.
+    pub login: Option<String>,
+    /// The tier that throttles it, before that of the endpoint.
+    pub tier: Option<String>,
+    /// When it ends. A session that goes on until then ends with `not-authorized`, and cannot be
+    /// resumed.
+    pub expires: Option<SystemTime>,
+    /// What the application wants to find again at the session. At most
+    /// [`DATA_BYTES_MAX`](Self::DATA_BYTES_MAX) bytes of names and values together.
+    pub data: BTreeMap<String, String>,
+}
+
+impl Admission {
+    /// The bound of [`Admission::data`]; an admission with more is refused.
+    pub const DATA_BYTES_MAX: usize = 4096;
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Json {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tier: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires: Option<u64>,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    data: BTreeMap<String, String>,
+}
+
+impl TryFrom<Json> for Admission {
+    type Error = String;
+
+    fn try_from(json: Json) -> Result<Self, String> {
+        let jid = json.jid.map(|jid| {
+            BareJid::new(&jid).map_err(|error| format!("jid {jid:?} is no bare address: {error}"))
+        });
+        let expires = json.expires.map(|seconds| {
+            let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
+            at.ok_or_else(|| format!("expires {seconds} is no time"))
+        });
+        let bytes: usize = json
+            .data
+            .iter()
+            .map(|(name, value)| name.len() + value.len())
+            .sum();
+        if bytes > Self::DATA_BYTES_MAX {
+            return Err(format!(
+                "data has {bytes} bytes, more than {}",
+                Self::DATA_BYTES_MAX
+            ));
+        }
+        Ok(Self {
+            jid: jid.transpose()?,
+            login: json.login,
+            tier: json.tier,
+            expires: expires.transpose()?,
+            data: json.data,
+        })
+    }
+}
+
+impl From<Admission> for Json {
+    fn from(admission: Admission) -> Self {
+        let seconds = |at: SystemTime| at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self {
+            jid: admission.jid.map(|jid| jid.to_string()),
+            login: admission.login,
+            tier: admission.tier,
+            expires: admission.expires.map(seconds),
+            data: admission.data,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Admission, String> {
+        serde_json::from_str(json).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_empty_object_says_nothing() {
+        assert!(read("{}").unwrap().is_empty());
+        assert_eq!(serde_json::to_string(&Admission::default()).unwrap(), "{}");
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let json = r#"{"jid":"a@example.org","login":"L1","tier":"gold","expires":1800000000,"data":{"k":"v"}}"#;
+        let admission = read(json).unwrap();
+        assert_eq!(admission.jid.as_ref().unwrap().as_str(), "a@example.org");
+        assert_eq!(serde_json::to_string(&admission).unwrap(), json);
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused() {
+        for (json, why) in [
+            (r#"{"jid":"a@b/c"}"#, "no bare address"),
+            (r#"{"expires":18446744073709551615}"#, "no time"),
+            (r#"{"data":{"k":1}}"#, "expected a string"),
+        ] {
+            assert!(
+                read(json).unwrap_err().contains(why),
+                "{json}: {:?}",
+                read(json)
+            );
+        }
+        let long = format!(
+            r#"{{"data":{{"k":"{}"}}}}"#,
+            "x".repeat(Admission::DATA_BYTES_MAX)
+        );
+        assert!(read(&long).unwrap_err().contains("more than 4096"));
+    }
+}
