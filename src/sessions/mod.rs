@@ -8,6 +8,8 @@
 //! two accounts on the hot path but the read side of a shard.
 
 mod connection;
+mod groups;
+mod logins;
 mod mailbox;
 mod quota;
 mod recording;
@@ -15,6 +17,7 @@ mod registry;
 mod relief;
 mod repeats;
 mod session;
+mod target;
 mod tombstones;
 
 #[cfg(test)]
@@ -22,6 +25,7 @@ mod tests;
 
 pub use crate::budget::Budget;
 pub use connection::{Connection, Transport};
+pub use groups::{GROUP_NAME_BYTES_MAX, GROUPS_PER_SESSION_MAX, JoinError};
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
 pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
 pub use recording::Reunion;
@@ -29,3 +33,4 @@ pub(crate) use recording::saved;
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
 pub use relief::Relief;
 pub use session::{EndReason, Ending, Presence, Session, SessionId};
+pub use target::{PathFilter, PathFilterError, Target};

@@ -1,5 +1,7 @@
 //! The registry: sessions by account, by full address and by id; hibernation and resumption.
 
+use super::groups::{Groups, JoinError};
+use super::logins::EndedLogins;
 use super::mailbox::{Amount, Bounds, Command};
 use super::recording::{self, Reunion};
 use super::repeats::EndedMessages;
@@ -59,6 +61,8 @@ pub struct Sessions {
     by_id: Shards<SessionId, Arc<Session>>,
     expiries: Mutex<BTreeSet<(Instant, SessionId)>>,
     tombstones: Mutex<Tombstones>,
+    pub(super) groups: Groups,
+    ended_logins: Mutex<EndedLogins>,
     journal: Option<Arc<Journal>>,
     pub(super) budget: Arc<Budget>,
     pub(super) ended_messages: Mutex<EndedMessages>,
@@ -111,6 +115,8 @@ impl Sessions {
             by_id: (0..SHARDS).map(|_| Shard::default()).collect(),
             expiries: Mutex::default(),
             tombstones: Mutex::default(),
+            groups: Groups::default(),
+            ended_logins: Mutex::default(),
             ended_messages: Mutex::default(),
             last_copies: AtomicU64::new(0),
         }
@@ -181,6 +187,38 @@ impl Sessions {
     /// Whether nobody is here.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Puts a session into a group. Returns whether it was not in before.
+    ///
+    /// # Errors
+    ///
+    /// [`JoinError`]
+    pub fn join(&self, group: &str, id: SessionId) -> Result<bool, JoinError> {
+        let session = self.by_id(id).ok_or(JoinError::NoSuchSession)?;
+        self.groups.join(group, &session)
+    }
+
+    /// Takes a session out of a group. Returns whether it was in.
+    pub fn leave(&self, group: &str, id: SessionId) -> bool {
+        self.by_id(id)
+            .is_some_and(|session| self.groups.leave(group, &session))
+    }
+
+    /// The groups that somebody is in, by name, with how many.
+    pub fn groups(&self) -> Vec<(Arc<str>, usize)> {
+        self.groups.sizes()
+    }
+
+    /// A login at the web application is over: sessions that come for it later end at once
+    /// ([`Sessions::is_login_over`]). Those that are here are the caller's to end.
+    pub fn end_login(&self, key: &str) {
+        lock(&self.ended_logins).remember(key);
+    }
+
+    /// Whether a login is over. So many of the last ones are known; see `ENDED_LOGINS_MAX`.
+    pub fn is_login_over(&self, key: &str) -> bool {
+        lock(&self.ended_logins).contains(key)
     }
 
     /// How many sessions hibernate.
@@ -408,6 +446,7 @@ impl Sessions {
         session.record(|session| Record::Ended { session });
         self.keep_messages(session, reason, crate::clock::now());
         let waiting = session.mailbox().close();
+        self.groups.leave_all(session);
         let mut leftovers = Vec::with_capacity(waiting.len());
         if let Some(sm) = sm {
             let owner = session.account().clone();
@@ -560,6 +599,7 @@ impl Sessions {
             Count::live("ended sessions remembered", ended),
             Count::live("accounts of these", ended_accounts),
             lock(&self.tombstones).census(),
+            lock(&self.ended_logins).census(),
         ]
     }
 

@@ -144,6 +144,7 @@ pub struct Session {
     interested: AtomicBool,
     inactive: AtomicBool,
     came_by: Mutex<CameBy>,
+    groups: Mutex<Vec<Arc<str>>>,
     notes: Mutex<String>,
     pub(super) repeats: Repeats,
     data: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -174,6 +175,7 @@ impl Session {
             interested: AtomicBool::new(false),
             inactive: AtomicBool::new(false),
             came_by: Mutex::default(),
+            groups: Mutex::default(),
             notes: Mutex::default(),
             repeats,
             data: OnceLock::new(),
@@ -363,6 +365,11 @@ impl Session {
     /// Sets what the backend keeps with the session. Returns whether it was the first time.
     pub fn set_data(&self, data: Arc<dyn Any + Send + Sync>) -> bool {
         self.data.set(data).is_ok()
+    }
+
+    /// The groups that it has joined.
+    pub(super) fn groups(&self) -> MutexGuard<'_, Vec<Arc<str>>> {
+        lock(&self.groups)
     }
 
     pub(super) fn line(&self) -> &Line {

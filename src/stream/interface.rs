@@ -1,6 +1,6 @@
 //! What goes into a stream and what comes out of it.
 
-use super::{Copies, Sm, StreamFault};
+use super::{Copies, Receipt, Sm, StreamFault};
 use crate::auth::{Mechanism, SaslFailure};
 use crate::budget::Charge;
 use crate::stanza::address::{BareJid, FullJid};
@@ -19,6 +19,8 @@ pub struct Outbound {
     pub at: SystemTime,
     /// The other sessions that it goes to.
     pub copies: Copies,
+    /// Who wants to know when the client has it.
+    pub receipt: Receipt,
     /// Its number in the mailbox of the session; 0 before it was there.
     pub number: u64,
     /// What it takes of `limits.memory`, from the mailbox on until it is gone.
@@ -33,6 +35,7 @@ impl Outbound {
             kind,
             at,
             copies: Copies::default(),
+            receipt: Receipt::default(),
             number: 0,
             charge: Charge::default(),
         }

@@ -275,6 +275,7 @@ impl Sm {
         self.unacked.on_ack_answer(h, |stanza| {
             *bytes -= stanza.text.len();
             stanza.copies.arrive();
+            stanza.receipt.arrive();
             let had_copies = arrived.is_some_and(|arrived| arrived.has_copies);
             *arrived = Some(Arrived {
                 through: stanza.number,
