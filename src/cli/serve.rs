@@ -29,7 +29,7 @@ async fn serve(
     log: &log::LogHandle,
 ) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let mut server = Server::start_on(sockets, config, args.demo)
+    let server = Server::start_on(sockets, config, args.demo)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     // On standard output, so that it can be read apart from the log; a closed pipe is no reason
@@ -41,12 +41,12 @@ async fn serve(
         match signals.next().await {
             Told::Reload => {
                 supervisor::reloading();
-                reload(&mut server, sources, log);
+                reload(&server, sources, log);
                 supervisor::ready();
             }
             Told::Stop(name) => {
                 tracing::info!(signal = name, "stopping");
-                supervisor::stopping(longest_stop(server.config()));
+                supervisor::stopping(longest_stop(&server.config()));
                 supervisor::stop_goes_on();
                 break;
             }
@@ -71,7 +71,7 @@ fn longest_stop(config: &Config) -> Duration {
 }
 
 /// An invalid file changes nothing.
-fn reload(server: &mut Server, sources: &Sources, log: &log::LogHandle) {
+fn reload(server: &Server, sources: &Sources, log: &log::LogHandle) {
     let new = match Config::load(sources) {
         Ok(new) => new,
         Err(errors) => {

@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// Begins the departure, and knows when the last one is gone.
-#[derive(Debug)]
-pub struct Departure(watch::Sender<Option<Arc<Schedule>>>);
+#[derive(Debug, Clone)]
+pub struct Departure(Arc<watch::Sender<Option<Arc<Schedule>>>>);
 
 /// Held by everything that has to go before the server stops; clones belong to the same server.
 #[derive(Debug, Clone)]
@@ -36,10 +36,16 @@ struct Schedule {
 /// A departure that has not begun.
 pub fn departure() -> (Departure, Stopping) {
     let (sender, receiver) = watch::channel(None);
-    (Departure(sender), Stopping(receiver))
+    (Departure(Arc::new(sender)), Stopping(receiver))
 }
 
 impl Departure {
+    /// For one more who has to go before the server stops. Ask it at once whether the stop
+    /// [`has_begun`](Stopping::has_begun): nobody waits for those who came after it.
+    pub fn stopping(&self) -> Stopping {
+        Stopping(self.0.subscribe())
+    }
+
     /// Lets go of so many a second; 0: of all at once.
     pub fn begin(&self, per_second: u32, farewell: Farewell) {
         let schedule = Schedule {

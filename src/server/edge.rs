@@ -1,90 +1,106 @@
 //! The routes that browsers and clients see.
 
+use super::keys::Keys;
 use super::{DemoAccount, options};
-use crate::config::{BOSH_PATH, Config};
+use crate::config::{self, BOSH_PATH, Config};
 use crate::http::bosh::{self, BoshHttpOptions, BoshState};
-use crate::http::departure::Stopping;
+use crate::http::departure::Departure;
 use crate::http::driver::Rooms;
 use crate::http::files::{ClientFiles, ClientSettings, FilesError};
 use crate::http::host_meta::{self, Endpoints};
-use crate::http::origin::OriginPolicy;
-use crate::http::page;
 use crate::http::peer::Peer;
-use crate::http::ws::{self, WsOptions};
+use crate::http::ws::{self, Front};
+use crate::http::{nothing_here, page};
+use crate::stream::SharedOptions;
 use arc_swap::ArcSwap;
 use axum::Router;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
-use std::sync::Arc;
+use axum::extract::Request;
+use axum::routing::{MethodRouter, any};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// What of the edge changes on reload.
 pub(super) struct Edge {
-    pub ws: Arc<ArcSwap<WsOptions>>,
-    pub bosh: Arc<ArcSwap<BoshHttpOptions>>,
-    /// By the name of the endpoint.
-    pub origins: Vec<(String, Arc<ArcSwap<OriginPolicy>>)>,
+    front: Front,
+    bosh: Arc<ArcSwap<BoshHttpOptions>>,
+    rooms: Arc<Rooms>,
+    /// The options of the streams of each endpoint, by its name: open streams share them, so they
+    /// stay when the endpoint is replaced.
+    options: Mutex<HashMap<String, SharedOptions>>,
+    keys: Keys,
 }
 
 impl Edge {
-    pub fn new(config: &Config) -> Self {
-        let shared = |policy| Arc::new(ArcSwap::from_pointee(policy));
-        let of = |endpoint: &crate::config::Endpoint| {
-            (
-                endpoint.name.clone(),
-                shared(options::origins(config, Some(endpoint))),
-            )
+    pub fn new(config: &Config, rooms: &Arc<Rooms>, departure: &Departure, keys: Keys) -> Self {
+        let edge = Self {
+            front: Front {
+                endpoints: Arc::default(),
+                options: Arc::new(ArcSwap::from_pointee(options::ws(config))),
+                departure: departure.clone(),
+            },
+            bosh: Arc::new(ArcSwap::from_pointee(BoshHttpOptions::default())),
+            rooms: rooms.clone(),
+            options: Mutex::default(),
+            keys,
         };
-        Self {
-            ws: Arc::new(ArcSwap::from_pointee(options::ws(config))),
-            bosh: Arc::new(ArcSwap::from_pointee(options::bosh(config))),
-            origins: config.endpoints.iter().map(of).collect(),
-        }
+        edge.reload(config);
+        edge
     }
 
-    /// Takes over what changed. Endpoints that are new or gone wait for a restart.
+    /// Takes over what changed. Endpoints come and go; who is in stays as it came in.
     pub fn reload(&self, config: &Config) {
-        self.ws.store(Arc::new(options::ws(config)));
-        self.bosh.store(Arc::new(options::bosh(config)));
-        for (name, policy) in &self.origins {
-            let endpoint = config
-                .endpoints
-                .iter()
-                .find(|endpoint| endpoint.name == *name);
-            if endpoint.is_some() {
-                policy.store(Arc::new(options::origins(config, endpoint)));
-            }
+        self.front.options.store(Arc::new(options::ws(config)));
+        let gates = self.keys.gates(config, config.endpoints.first());
+        self.bosh.store(Arc::new(BoshHttpOptions {
+            gates,
+            ..options::bosh(config)
+        }));
+        let endpoints = match config.ws.enabled {
+            true => config.endpoints.iter().collect(),
+            false => Vec::new(),
+        };
+        let served = endpoints.into_iter().map(|endpoint| {
+            let path = endpoint.path.trim_end_matches('/').into();
+            (path, Arc::new(self.endpoint(config, endpoint)))
+        });
+        self.front.endpoints.store(Arc::new(served.collect()));
+    }
+
+    fn endpoint(&self, config: &Config, endpoint: &config::Endpoint) -> ws::Endpoint {
+        let rooms = Rooms {
+            options: self.stream_options(config, endpoint),
+            ..(*self.rooms).clone()
+        };
+        ws::Endpoint {
+            name: endpoint.name.as_str().into(),
+            origins: options::origins(config, Some(endpoint)),
+            gates: self.keys.gates(config, Some(endpoint)),
+            rooms: Arc::new(rooms),
         }
     }
 
-    /// All of it as one router.
+    fn stream_options(&self, config: &Config, endpoint: &config::Endpoint) -> SharedOptions {
+        let wanted = Arc::new(options::stream_at(config, endpoint));
+        let mut all = self.options.lock().unwrap_or_else(PoisonError::into_inner);
+        let shared = all
+            .entry(endpoint.name.clone())
+            .or_insert_with(|| Arc::new(ArcSwap::new(wanted.clone())));
+        shared.store(wanted);
+        shared.clone()
+    }
+
+    /// All of it as one router, to be merged into another one: it has no fallback. Endpoints that
+    /// a reload adds have no route in it.
     ///
     /// # Errors
     ///
     /// [`FilesError`] for a `web.client_dir` that holds no client.
-    pub fn router(
-        &self,
-        config: &Config,
-        rooms: &Arc<Rooms>,
-        demo: &[DemoAccount],
-        stopping: &Stopping,
-    ) -> Result<Router, FilesError> {
-        let mut router = Router::new();
-        if config.ws.enabled {
-            for (endpoint, (_, origins)) in config.endpoints.iter().zip(&self.origins) {
-                let served = ws::Endpoint {
-                    name: endpoint.name.as_str().into(),
-                    path: endpoint.path.trim_end_matches('/').into(),
-                    origins: origins.clone(),
-                    options: self.ws.clone(),
-                    rooms: rooms.clone(),
-                    stopping: stopping.clone(),
-                };
-                router = router.merge(ws::routes(served));
-            }
-        }
+    pub fn router(&self, config: &Config, demo: &[DemoAccount]) -> Result<Router, FilesError> {
+        let mut router = ws::routes(self.front.clone());
         router = router.merge(host_meta::router(&discovery(config)));
         if config.bosh.enabled {
-            let state = BoshState::new(rooms.clone(), self.bosh.clone(), stopping.clone());
+            let departure = self.front.departure.clone();
+            let state = BoshState::new(self.rooms.clone(), self.bosh.clone(), departure);
             router = router.merge(bosh::routes(state));
         }
         if config.web.console {
@@ -93,7 +109,17 @@ impl Edge {
         if let Some(files) = client_files(config)? {
             router = router.merge(files.router());
         }
-        Ok(router.fallback(nothing_here))
+        Ok(router)
+    }
+
+    /// What answers where a router of [`Edge::router`] has no route, on ports of our own: endpoints
+    /// that came later, or 404.
+    pub fn fallback(&self) -> MethodRouter {
+        let front = self.front.clone();
+        any(move |request: Request| async move {
+            let served = front.serve(request).await;
+            served.unwrap_or_else(|_| nothing_here())
+        })
     }
 }
 
@@ -164,13 +190,4 @@ fn client_settings(config: &Config) -> ClientSettings {
         registration: config.registration.enabled,
         bosh_path: config.bosh.enabled.then(|| BOSH_PATH.to_owned()),
     }
-}
-
-/// A page that looks for host-meta elsewhere is told "not found" and not "forbidden".
-async fn nothing_here() -> impl IntoResponse {
-    let headers = [
-        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
-    ];
-    (StatusCode::NOT_FOUND, headers, "There is nothing here.\n")
 }

@@ -4,22 +4,32 @@
 //! over changed options; [`Server::stop`] closes streams within a grace period and leaves nothing
 //! behind that belongs on disk.
 
+mod builder;
 mod check;
+mod delivery;
 mod demo;
 mod edge;
 mod endings;
+mod handle;
 mod handover;
+mod keys;
 mod options;
+mod ports;
 mod restore;
 mod shutdown;
 #[cfg(test)]
 mod simulation;
 mod start;
 mod sweep;
+mod verbs;
 
+pub use builder::ServerBuilder;
 pub use check::{Check, checks};
+pub use delivery::Delivery;
 pub use demo::DemoAccount;
+pub use handle::Server;
 pub use handover::{Handover, HandoverError, Port};
 pub use options::hosts;
 pub use shutdown::Stopped;
-pub use start::{Server, StartError, open_store};
+pub use start::{StartError, open_store};
+pub use verbs::CloseReason;

@@ -64,6 +64,11 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
     }
 }
 
+/// The same with what an endpoint has for itself.
+pub(super) fn stream_at(config: &Config, _endpoint: &config::Endpoint) -> StreamOptions {
+    stream(config)
+}
+
 pub(super) fn sessions(config: &Config) -> SessionsOptions {
     SessionsOptions {
         sessions_per_user: config.limits.sessions_per_user,

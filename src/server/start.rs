@@ -1,17 +1,14 @@
-//! A server from its start to its stop.
+//! What a server is put together from.
 
 use super::demo::{self, DemoAccount};
-use super::edge::Edge;
-use super::handover::{Assigned, Handover, HandoverError, Port};
-use super::{Stopped, options, restore, shutdown, sweep};
-use crate::backend::local::{Local, OptionsError};
+use super::handover::HandoverError;
+use super::options;
+use crate::backend::local::{Local, OptionsError, Service};
 use crate::config::{Config, Durability};
-use crate::http::admin;
-use crate::http::departure::{Departure, departure};
 use crate::http::door::Door;
 use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
-use crate::http::listener::{ConnectionCap, ListenError, Listener};
+use crate::http::listener::ListenError;
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
 use crate::sessions::{Quotas, Sessions};
 use crate::stanza::address::BareJid;
@@ -21,9 +18,6 @@ use arc_swap::ArcSwap;
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use tokio::sync::watch;
-use tokio::task::{JoinHandle, JoinSet};
 
 /// Why a server does not start. The operator's to mend.
 #[derive(Debug, thiserror::Error)]
@@ -69,54 +63,23 @@ pub enum StartError {
     DemoAccount(BareJid),
 }
 
-/// A server that runs.
-pub struct Server {
-    config: Config,
-    rooms: Arc<Rooms>,
-    local: Arc<Local>,
-    store: Arc<dyn Store>,
-    edge: Edge,
-    tls: Option<Arc<TlsKeeper>>,
-    demo: Vec<DemoAccount>,
-    draining: Arc<AtomicBool>,
-    departure: Departure,
-    /// Tells the listeners to close their ports.
-    closing: watch::Sender<bool>,
-    listeners: JoinSet<()>,
-    sweep: JoinHandle<()>,
+/// Everything of a server, put together and not yet listening.
+pub(super) struct Parts {
+    pub config: Config,
+    pub rooms: Arc<Rooms>,
+    pub local: Arc<Local>,
+    pub store: Arc<dyn Store>,
+    pub tls: Option<Arc<TlsKeeper>>,
+    pub demo: Vec<DemoAccount>,
 }
 
-/// The ports, bound but not yet served.
-struct Ports {
-    plain: Option<Listener>,
-    tls: Option<Listener>,
-    admin: Option<Listener>,
-}
-
-impl Server {
-    /// Opens the store, puts the rooms together and listens. Inside a tokio runtime.
-    ///
-    /// `demo`: make two accounts with fresh passwords, good on loopback only. Without it, those
-    /// that an earlier demo made are deleted.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`]
-    pub async fn start(config: Config, demo: bool) -> Result<Self, StartError> {
-        Self::start_on(Handover::default(), config, demo).await
-    }
-
-    /// The same on sockets that are open already; what is not among them is bound.
-    ///
-    /// # Errors
-    ///
-    /// [`StartError`]
-    pub async fn start_on(
-        sockets: Handover,
-        mut config: Config,
+impl Parts {
+    /// Opens the store and puts the rooms together.
+    pub async fn assemble(
+        config: Config,
         demo: bool,
+        services: Vec<Box<dyn Service>>,
     ) -> Result<Self, StartError> {
-        let sockets = sockets.assign(&config.listen)?;
         warn(&config);
         if demo {
             refuse_public_demo(&config)?;
@@ -129,158 +92,16 @@ impl Server {
                 Vec::new()
             }
         };
-        let (local, rooms) = rooms(&config, &store, &demo).await?;
-        let (departure, stopping) = departure();
-        let (closing, on_closing) = watch::channel(false);
+        let (local, rooms) = rooms(&config, &store, &demo, services).await?;
         let tls = tls(&config)?;
-        let ports = Ports::bind(sockets, &mut config, tls.as_ref())?;
-        let edge = Edge::new(&config);
-        let app = edge.router(&config, &rooms, &demo, &stopping)?;
-        drop(stopping);
-        // After all that may fail: a start that fails changes nothing of what is stored.
-        restore::sessions(&rooms, &store).await?;
-        let draining = Arc::new(AtomicBool::new(false));
-        let admin = admin::router(readiness(&draining));
-        let listeners = ports.serve(app, admin, &on_closing);
-        let sweep = tokio::spawn(sweep::run(rooms.clone(), on_closing));
         Ok(Self {
             config,
             rooms,
             local,
             store,
-            edge,
             tls,
             demo,
-            draining,
-            departure,
-            closing,
-            listeners,
-            sweep,
         })
-    }
-
-    /// The options in force, with the ports that were really taken.
-    pub fn config(&self) -> &Config {
-        &self.config
-    }
-
-    /// The demo accounts, if this is a demo.
-    pub fn demo(&self) -> &[DemoAccount] {
-        &self.demo
-    }
-
-    /// The certificate that is served, if TLS is.
-    pub fn certificate(&self) -> Option<Arc<CertificateReport>> {
-        self.tls.as_ref().map(|tls| tls.report())
-    }
-
-    /// Who is here.
-    pub fn sessions(&self) -> &Arc<Sessions> {
-        &self.rooms.sessions
-    }
-
-    /// Takes over changed options and reads the certificate again. Returns the keys that wait for
-    /// a restart. A certificate that cannot be used leaves the old one in place.
-    pub fn reload(&mut self, new: &Config) -> Vec<&'static str> {
-        let waiting = Config::diff_needing_restart(&self.config, new);
-        self.config.take_over(new);
-        warn(&self.config);
-        self.rooms
-            .options
-            .store(Arc::new(options::stream(&self.config)));
-        self.rooms
-            .sessions
-            .set_options(options::sessions(&self.config));
-        self.rooms.quotas.set_options(options::quotas(&self.config));
-        self.rooms.door.set_options(options::door(&self.config));
-        self.rooms
-            .sessions
-            .budget()
-            .set_limit(self.config.limits.memory);
-        let demo = self
-            .demo
-            .iter()
-            .map(|account| account.jid.clone())
-            .collect();
-        if let Err(error) = self.local.set_options(options::local(&self.config, &demo)) {
-            tracing::error!(%error, "options of the services stay as they were");
-        }
-        self.edge.reload(&self.config);
-        self.reload_certificate();
-        waiting
-    }
-
-    fn reload_certificate(&self) {
-        let (Some(tls), Some(source)) = (&self.tls, options::certificate(&self.config)) else {
-            return;
-        };
-        match tls.reload(&source) {
-            Ok(report) => report_certificate(&report),
-            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
-        }
-    }
-
-    /// Says on `/readyz` that it stops, closes the ports, lets go of every client at the pace of
-    /// `[shutdown]`, waits within `shutdown_grace` until all are gone and what the sessions that
-    /// ended left behind is dealt with, and hands those that can be resumed to the store
-    /// (`sm.durability`).
-    pub async fn stop(mut self) -> Stopped {
-        self.draining.store(true, Ordering::Relaxed);
-        tokio::time::sleep(self.config.shutdown.delay).await;
-        self.closing.send_replace(true);
-        let ports = async { while self.listeners.join_next().await.is_some() {} };
-        shutdown::stop(
-            &self.config,
-            &self.rooms,
-            &self.local,
-            &self.store,
-            std::slice::from_ref(&self.departure),
-            &mut self.sweep,
-            ports,
-        )
-        .await
-    }
-}
-
-impl Ports {
-    /// Binds all ports before one is served. Port 0 in the options becomes the port taken.
-    fn bind(
-        mut sockets: Assigned,
-        config: &mut Config,
-        tls: Option<&Arc<TlsKeeper>>,
-    ) -> Result<Self, ListenError> {
-        let cap = options::connections(config);
-        let plain_options = options::listener(config, &cap, None);
-        let tls_options = options::listener(config, &cap, tls.cloned());
-        // Whoever watches the server must get in when nobody else does.
-        let admin_options = options::listener(config, &ConnectionCap::new(ADMIN_CONNECTIONS), None);
-        let listen = &mut config.listen;
-        Ok(Self {
-            plain: open(sockets.take(Port::Plain), &mut listen.plain, plain_options)?,
-            tls: open(sockets.take(Port::Tls), &mut listen.tls, tls_options)?,
-            admin: open(sockets.take(Port::Admin), &mut listen.admin, admin_options)?,
-        })
-    }
-
-    fn serve(
-        self,
-        app: axum::Router,
-        admin: axum::Router,
-        closing: &watch::Receiver<bool>,
-    ) -> JoinSet<()> {
-        let mut listeners = JoinSet::new();
-        for (listener, app) in [
-            (self.plain, app.clone()),
-            (self.tls, app),
-            (self.admin, admin),
-        ] {
-            let Some(listener) = listener else { continue };
-            let mut closing = closing.clone();
-            listeners.spawn(listener.serve(app, async move {
-                let _ = closing.wait_for(|closing| *closing).await;
-            }));
-        }
-        listeners
     }
 }
 
@@ -317,30 +138,11 @@ fn make_private_file(path: &std::path::Path) -> Result<(), StartError> {
 /// The name of the database in `state_dir`.
 const DATABASE: &str = "stanzad.sqlite";
 
-/// Connections to the admin port.
-const ADMIN_CONNECTIONS: usize = 64;
-
-/// Listens on the socket that was passed, or else binds one.
-fn open(
-    passed: Option<std::net::TcpListener>,
-    address: &mut Option<std::net::SocketAddr>,
-    options: crate::http::listener::ListenerOptions,
-) -> Result<Option<Listener>, ListenError> {
-    let Some(wanted) = *address else {
-        return Ok(None);
-    };
-    let listener = match passed {
-        Some(socket) => Listener::over(socket, options)?,
-        None => Listener::bind(wanted, options)?,
-    };
-    *address = Some(listener.address());
-    Ok(Some(listener))
-}
-
 async fn rooms(
     config: &Config,
     store: &Arc<dyn Store>,
     demo: &[DemoAccount],
+    services: Vec<Box<dyn Service>>,
 ) -> Result<(Arc<Local>, Arc<Rooms>), StartError> {
     let sessions = Sessions::with_journal(options::sessions(config), store.journal());
     sessions.budget().set_limit(config.limits.memory);
@@ -352,7 +154,7 @@ async fn rooms(
         secret,
         sessions.clone(),
         store.clone(),
-        Vec::new(),
+        services,
     )?;
     let shared: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
     let rooms = Rooms {
@@ -377,13 +179,13 @@ fn tls(config: &Config) -> Result<Option<Arc<TlsKeeper>>, StartError> {
 }
 
 /// What is allowed and yet may not be meant.
-fn warn(config: &Config) {
+pub(super) fn warn(config: &Config) {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
 }
 
-fn report_certificate(report: &CertificateReport) {
+pub(super) fn report_certificate(report: &CertificateReport) {
     tracing::info!(
         sha256 = report.fingerprint,
         issuer = report.issuer,
@@ -392,14 +194,6 @@ fn report_certificate(report: &CertificateReport) {
     for warning in &report.warnings {
         tracing::warn!(%warning, "certificate");
     }
-}
-
-fn readiness(draining: &Arc<AtomicBool>) -> admin::Readiness {
-    let draining = draining.clone();
-    Arc::new(move || match draining.load(Ordering::Relaxed) {
-        true => vec!["draining: the server stops".to_owned()],
-        false => Vec::new(),
-    })
 }
 
 fn refuse_public_demo(config: &Config) -> Result<(), StartError> {

@@ -9,6 +9,7 @@
 
 mod connection;
 mod groups;
+mod info;
 mod logins;
 mod mailbox;
 mod quota;
@@ -26,6 +27,7 @@ mod tests;
 pub use crate::budget::Budget;
 pub use connection::{Connection, Transport};
 pub use groups::{GROUP_NAME_BYTES_MAX, GROUPS_PER_SESSION_MAX, JoinError};
+pub use info::SessionInfo;
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
 pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
 pub use recording::Reunion;

@@ -271,7 +271,7 @@ impl Sessions {
 fn is_loss(reason: EndReason) -> bool {
     match reason {
         // A client that leaves in order is done, and one that is turned away stays away.
-        EndReason::Closed | EndReason::Revoked => false,
+        EndReason::Closed | EndReason::Revoked | EndReason::Removed => false,
         EndReason::LinkLost
         | EndReason::Expired
         | EndReason::TooManyHibernating

@@ -43,6 +43,8 @@ pub enum EndReason {
     StreamError,
     /// The account was deleted or its password changed.
     Revoked,
+    /// The operator or the application ended it.
+    Removed,
     /// The server stops.
     Shutdown,
 }
@@ -60,6 +62,7 @@ impl EndReason {
             Self::Memory => "memory",
             Self::StreamError => "stream-error",
             Self::Revoked => "revoked",
+            Self::Removed => "removed",
             Self::Shutdown => "shutdown",
         }
     }

@@ -183,6 +183,11 @@ impl Stanza {
     /// `Refused`, with the stanza error that the sender gets.
     #[allow(clippy::result_large_err)] // the error is answered at once and never travels
     pub fn of_client(frame: &Frame<'_, '_>, from: &FullJid) -> Option<Result<Self, Refused>> {
+        Self::read(frame, from)
+    }
+
+    #[allow(clippy::result_large_err)]
+    pub(super) fn read(frame: &Frame<'_, '_>, from: &Jid) -> Option<Result<Self, Refused>> {
         let element = match frame.name() {
             "message" => "message",
             "presence" => "presence",
@@ -257,7 +262,7 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
     }
 
     #[allow(clippy::result_large_err)]
-    fn read(self, from: &FullJid) -> Result<Stanza, Refused> {
+    fn read(self, from: &Jid) -> Result<Stanza, Refused> {
         let to = self.to().map_err(|error| self.refuse(error, None))?;
         let kind = self
             .kind()
@@ -268,7 +273,7 @@ impl<'f, 's, 't> Reading<'f, 's, 't> {
         Ok(Stanza {
             kind,
             to,
-            from: from.clone().into(),
+            from: from.clone(),
             marks: self.marks(kind),
             payload: self.payload(kind),
             text: restamp(self.frame, self.element, from.as_str(), None),

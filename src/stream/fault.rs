@@ -115,6 +115,9 @@ pub enum StreamFault {
     /// The account is gone, or its password is another one.
     #[error("the credentials are no longer valid")]
     Revoked,
+    /// The operator or the application ended it.
+    #[error("the session was ended by the operator")]
+    Removed,
     /// The server stops.
     #[error("the server stops")]
     Shutdown,
@@ -126,7 +129,7 @@ impl StreamFault {
         match self {
             // No `_` arm: a new fault chooses its wire form here.
             Self::Xml(fault) => xml_condition(fault.kind()),
-            Self::TooLarge { .. } | Self::TooManyFailures | Self::TooFast => {
+            Self::TooLarge { .. } | Self::TooManyFailures | Self::TooFast | Self::Removed => {
                 Condition::PolicyViolation
             }
             Self::Binary | Self::UnsupportedStanzaType | Self::UnexpectedOpen => {
@@ -154,6 +157,7 @@ impl StreamFault {
                 | Self::Conflict
                 | Self::Overflow
                 | Self::Revoked
+                | Self::Removed
                 | Self::Shutdown
         )
     }

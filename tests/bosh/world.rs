@@ -70,7 +70,7 @@ impl World {
         let rooms = Rooms::unlimited(local, sessions.clone(), stream_options);
         let (stop, stopping) = departure();
         let options = Arc::new(arc_swap::ArcSwap::from_pointee(options));
-        let state = BoshState::new(Arc::new(rooms), options, stopping.clone());
+        let state = BoshState::new(Arc::new(rooms), options, stop.clone());
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let listener = Listener::bind(address, ListenerOptions::default()).unwrap();
         let address = listener.address();

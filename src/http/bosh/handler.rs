@@ -5,9 +5,11 @@ use super::front::{FIRST, Front, REQUEST_QUEUE, Request};
 use super::reading::{Bounds, read};
 use super::refusal::Refusal;
 use super::{BoshHttpOptions, BoshState, session};
+use crate::auth::Admission;
 use crate::backend::{Connection, Transport};
 use crate::http::door::Newcomer;
 use crate::http::driver::Driver;
+use crate::http::gate::{Handshake, Refused};
 use crate::http::origin::OriginPolicy;
 use crate::http::peer::Peer;
 use crate::stream::bosh::{
@@ -61,6 +63,7 @@ async fn on_post(
     request: HttpRequest<Body>,
 ) -> Response<Body> {
     let peer = peer(&request);
+    let handshake = handshake(options, &request, &peer);
     let stream_options = state.rooms.options.load_full();
     let bounds = Bounds::new(&stream_options);
     let is_authenticated = |sid: &str| {
@@ -92,7 +95,16 @@ async fn on_post(
     }
     match entry {
         Some(entry) => pass_on(&entry, body).await,
-        None => create(state, options, &stream_options, &peer, body).await,
+        None => match admit(options, handshake).await {
+            Ok(admission) => {
+                let connection = connection(&peer, admission);
+                create(state, options, &stream_options, connection, &peer, body).await
+            }
+            Err(refused) => {
+                refused.log(NAME, peer.ip());
+                refused.response()
+            }
+        },
     }
 }
 
@@ -127,10 +139,12 @@ async fn create(
     state: &BoshState,
     options: &BoshHttpOptions,
     stream_options: &StreamOptions,
+    connection: Connection,
     peer: &Peer,
     body: BoshBody,
 ) -> Response<Body> {
-    if state.stopping.has_begun() {
+    let stopping = state.departure.stopping();
+    if stopping.has_begun() {
         return Refusal::Stopping.response();
     }
     let host = match &body.to {
@@ -170,25 +184,45 @@ async fn create(
     let (requests, requests_to_come) = mpsc::channel(REQUEST_QUEUE);
     seat.enter(requests, peer.link_is_private());
     let front = Front::new(window, reply, requests_to_come);
-    let connection = Arc::new(connection(peer));
+    let connection = Arc::new(connection);
     let driver = Driver::new(state.rooms.clone(), connection, Framing::Bosh);
-    tokio::spawn(session::run(
-        front,
-        driver,
-        open,
-        seat,
-        state.stopping.clone(),
-    ));
+    tokio::spawn(session::run(front, driver, open, seat, stopping));
     await_answer(reply_to_come).await
 }
 
-fn connection(peer: &Peer) -> Connection {
+/// The name that the log has for it, beside those of the `[[endpoint]]` tables.
+const NAME: &str = "bosh";
+
+/// The path without the slash at its end.
+const PATH: &str = "/http-bind";
+
+/// What the gates look at, if there are any.
+fn handshake(
+    options: &BoshHttpOptions,
+    request: &HttpRequest<Body>,
+    peer: &Peer,
+) -> Option<Handshake> {
+    let has_gates = !options.gates.are_open();
+    has_gates.then(|| Handshake::of(request, NAME.into(), PATH.into(), peer.clone()))
+}
+
+async fn admit(
+    options: &BoshHttpOptions,
+    handshake: Option<Handshake>,
+) -> Result<Option<Arc<Admission>>, Refused> {
+    match handshake {
+        Some(handshake) => options.gates.admit(handshake).await,
+        None => Ok(None),
+    }
+}
+
+fn connection(peer: &Peer, admission: Option<Arc<Admission>>) -> Connection {
     Connection {
         transport: Transport::Bosh,
-        endpoint: "bosh".into(),
-        path: "/http-bind".into(),
+        endpoint: NAME.into(),
+        path: PATH.into(),
         query: Arc::default(),
-        admission: None,
+        admission,
         address: peer.ip(),
         on_this_machine: peer.is_on_loopback(),
         private: peer.link_is_private(),

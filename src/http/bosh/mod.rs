@@ -26,8 +26,9 @@ mod reading;
 mod refusal;
 mod session;
 
-use crate::http::departure::Stopping;
+use crate::http::departure::Departure;
 use crate::http::driver::Rooms;
+use crate::http::gate::Gates;
 use crate::http::origin::OriginPolicy;
 use crate::stream::bosh::Options;
 use arc_swap::ArcSwap;
@@ -47,6 +48,8 @@ pub struct BoshHttpOptions {
     pub window: Options,
     /// The pages that may use this endpoint; any other gets 403.
     pub origins: OriginPolicy,
+    /// Who may make a session.
+    pub gates: Gates,
     /// How long a request may take to bring its body. Then it is answered with 408.
     pub read_timeout: Duration,
     /// How many BOSH sessions there may be, logged in or not. A further one gets 503.
@@ -63,6 +66,7 @@ impl Default for BoshHttpOptions {
         Self {
             window: Options::default(),
             origins: OriginPolicy::Only(Vec::new()),
+            gates: Gates::default(),
             read_timeout: Duration::from_secs(30),
             max_sessions: 10_000,
             max_sessions_before_login: 1_000,
@@ -76,22 +80,22 @@ impl Default for BoshHttpOptions {
 pub struct BoshState {
     rooms: Arc<Rooms>,
     options: Arc<ArcSwap<BoshHttpOptions>>,
-    stopping: Stopping,
+    departure: Departure,
     directory: Arc<Directory>,
 }
 
 impl BoshState {
-    /// No sessions yet. `stopping` tells when the server stops: then no session is created
+    /// No sessions yet. `departure` tells when the server stops: then no session is created
     /// any more, and each that there is ends with `system-shutdown`.
     pub fn new(
         rooms: Arc<Rooms>,
         options: Arc<ArcSwap<BoshHttpOptions>>,
-        stopping: Stopping,
+        departure: Departure,
     ) -> Self {
         Self {
             rooms,
             options,
-            stopping,
+            departure,
             directory: Arc::default(),
         }
     }

@@ -426,6 +426,19 @@ impl Driver {
         };
         self.stream.on_backend(now, reply);
         self.on_events(now);
+        self.end_if_login_is_over();
+    }
+
+    /// Its login at the web application ended between the upgrade and this moment.
+    fn end_if_login_is_over(&mut self) {
+        let Some(session) = &self.session else { return };
+        let admission = session.admission();
+        let login = admission
+            .as_ref()
+            .and_then(|admission| admission.login.as_deref());
+        if login.is_some_and(|login| self.rooms.sessions.is_login_over(login)) {
+            self.rooms.sessions.end(session, EndReason::Revoked);
+        }
     }
 
     fn log_authenticated(&self, account: &str) {
@@ -693,6 +706,7 @@ fn fault_of(reason: EndReason) -> StreamFault {
     match reason {
         EndReason::Conflict => StreamFault::Conflict,
         EndReason::Revoked => StreamFault::Revoked,
+        EndReason::Removed => StreamFault::Removed,
         EndReason::Shutdown => StreamFault::Shutdown,
         EndReason::Overflow
         | EndReason::Memory

@@ -299,6 +299,9 @@ fn close_code(fault: &StreamFault) -> CloseCode {
     if let StreamFault::TooLarge { .. } = fault {
         return CloseCode::Size;
     }
+    if let StreamFault::Revoked = fault {
+        return CloseCode::Policy; // what browsers know for "your login is over"
+    }
     match fault.condition() {
         Condition::PolicyViolation => CloseCode::Policy,
         Condition::SystemShutdown => CloseCode::Away,

@@ -11,4 +11,4 @@ pub mod upgrade;
 pub use connection::WsOptions;
 #[cfg(test)]
 pub(crate) use connection::run;
-pub use route::{Endpoint, routes};
+pub use route::{Endpoint, Endpoints, Front, routes};

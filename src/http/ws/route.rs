@@ -2,10 +2,12 @@
 
 use super::connection::{WsOptions, run};
 use super::upgrade::{Refusal, accept};
+use crate::auth::Admission;
 use crate::backend::{Connection, Transport};
-use crate::http::departure::Stopping;
+use crate::http::departure::{Departure, Stopping};
 use crate::http::door::Newcomer;
 use crate::http::driver::{Driver, Rooms};
+use crate::http::gate::{Gates, Handshake, Refused};
 use crate::http::listener::Link;
 use crate::http::origin::OriginPolicy;
 use crate::http::peer::Peer;
@@ -18,6 +20,7 @@ use axum::http::Response;
 use axum::routing::any;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -26,78 +29,166 @@ use std::sync::Arc;
 pub struct Endpoint {
     /// Its name, for the log.
     pub name: Arc<str>,
-    /// Its path, without a slash at its end.
-    pub path: Arc<str>,
-    /// Who may connect; replaced on reload.
-    pub origins: Arc<ArcSwap<OriginPolicy>>,
+    /// Which pages may connect.
+    pub origins: OriginPolicy,
+    /// Who is let in.
+    pub gates: Gates,
+    /// What a stream needs, with the options that streams have here.
+    pub rooms: Arc<Rooms>,
+}
+
+/// The endpoints by their paths, which have no slash at their end.
+pub type Endpoints = BTreeMap<Arc<str>, Arc<Endpoint>>;
+
+/// What serves them all. Clones share it.
+#[derive(Clone)]
+pub struct Front {
+    /// Looked at for each request, so that endpoints come and go while the server runs.
+    pub endpoints: Arc<ArcSwap<Endpoints>>,
     /// `[ws]`; replaced on reload.
     pub options: Arc<ArcSwap<WsOptions>>,
-    /// What a stream needs.
-    pub rooms: Arc<Rooms>,
-    /// Turns true when the server stops. The server is done when every copy is gone.
-    pub stopping: Stopping,
+    /// When the server stops.
+    pub departure: Departure,
 }
 
-/// The routes of an endpoint: its path with and without the slash at its end.
-pub fn routes(endpoint: Endpoint) -> Router {
-    let bare = endpoint.path.clone();
-    let mut router = Router::new().route(&format!("{bare}/"), any(serve));
-    if !bare.is_empty() {
-        router = router.route(&bare, any(serve));
+impl Front {
+    /// Serves a request if an endpoint has its path; otherwise it is given back.
+    ///
+    /// # Errors
+    ///
+    /// The request.
+    pub async fn serve(&self, request: Request) -> Result<Response<Body>, Box<Request>> {
+        let Some((path, endpoint)) = self.find(request.uri().path()) else {
+            return Err(Box::new(request));
+        };
+        Ok(match upgrade(self, endpoint, path, request).await {
+            Ok(response) => response,
+            Err(Turned::Away(refusal)) => refusal.response(),
+            Err(Turned::Down(refused)) => refused.response(),
+        })
     }
-    router.with_state(endpoint)
+
+    fn find(&self, path: &str) -> Option<(Arc<str>, Arc<Endpoint>)> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let endpoints = self.endpoints.load();
+        let (path, endpoint) = endpoints.get_key_value(path)?;
+        Some((path.clone(), endpoint.clone()))
+    }
 }
 
-async fn serve(State(endpoint): State<Endpoint>, request: Request) -> Response<Body> {
-    match upgrade(endpoint, request) {
+/// The routes of the endpoints that there are now: each path with and without the slash at its end.
+/// One that is taken away later is answered with 404; one that comes later has no route here.
+pub fn routes(front: Front) -> Router {
+    let endpoints = front.endpoints.load_full();
+    let mut router = Router::new();
+    for path in endpoints.keys() {
+        router = router.route(&format!("{path}/"), any(serve));
+        if !path.is_empty() {
+            router = router.route(path, any(serve));
+        }
+    }
+    router.with_state(front)
+}
+
+async fn serve(State(front): State<Front>, request: Request) -> Response<Body> {
+    match front.serve(request).await {
         Ok(response) => response,
-        Err(refusal) => refusal.response(),
+        Err(_) => crate::http::nothing_here(),
     }
 }
 
-fn upgrade(endpoint: Endpoint, mut request: Request) -> Result<Response<Body>, Refusal> {
+/// Why there is no stream.
+enum Turned {
+    Away(Refusal),
+    Down(Refused),
+}
+
+impl From<Refusal> for Turned {
+    fn from(refusal: Refusal) -> Self {
+        Self::Away(refusal)
+    }
+}
+
+async fn upgrade(
+    front: &Front,
+    endpoint: Arc<Endpoint>,
+    path: Arc<str>,
+    mut request: Request,
+) -> Result<Response<Body>, Turned> {
     let response = accept(&request)?;
     let peer = request
         .extensions()
         .get::<Peer>()
         .cloned()
         .unwrap_or_else(unknown_peer);
-    if let Err(refused) = endpoint.origins.load().check(request.headers()) {
+    if let Err(refused) = endpoint.origins.check(request.headers()) {
         let endpoint = &*endpoint.name;
         tracing::info!(endpoint, address = %peer.ip(), origin = refused.origin, "origin refused");
-        return Err(Refusal::Origin);
+        return Err(Refusal::Origin.into());
     }
-    if endpoint.stopping.has_begun() {
-        return Err(Refusal::Stopping);
+    let stopping = front.departure.stopping();
+    if stopping.has_begun() {
+        return Err(Refusal::Stopping.into());
     }
     let door = &endpoint.rooms.door;
     door.admit(crate::clock::now(), Newcomer::of(&peer))
         .map_err(Refusal::TooManyAtOnce)?;
+    let handshake = handshake(&endpoint, &path, &peer, &request);
+    let admission = admit(&endpoint, handshake).await?;
+    let query = request.uri().query().unwrap_or_default();
     let connection = Arc::new(Connection {
         transport: Transport::WebSocket,
         endpoint: endpoint.name.clone(),
-        path: endpoint.path.clone(),
-        query: Arc::default(),
-        admission: None,
+        path,
+        query: without_secrets(query),
+        admission,
         address: peer.ip(),
         on_this_machine: peer.is_on_loopback(),
         private: peer.link_is_private(),
         binding: peer.channel_binding(),
     });
+    let options = front.options.load_full();
+    let upgrade = hyper::upgrade::on(&mut request);
     // A task of its own, so that it is as small as a stream and not as big as a request.
-    tokio::spawn(stream(
-        hyper::upgrade::on(&mut request),
-        endpoint,
-        connection,
-    ));
+    let rooms = endpoint.rooms.clone();
+    tokio::spawn(stream(upgrade, rooms, connection, options, stopping));
     Ok(response)
 }
 
-async fn stream(upgrade: OnUpgrade, endpoint: Endpoint, connection: Arc<Connection>) {
+/// What the gates look at, if there are any.
+fn handshake(
+    endpoint: &Endpoint,
+    path: &Arc<str>,
+    peer: &Peer,
+    request: &Request,
+) -> Option<Handshake> {
+    let has_gates = !endpoint.gates.are_open();
+    has_gates.then(|| Handshake::of(request, endpoint.name.clone(), path.clone(), peer.clone()))
+}
+
+async fn admit(
+    endpoint: &Endpoint,
+    handshake: Option<Handshake>,
+) -> Result<Option<Arc<Admission>>, Turned> {
+    let Some(handshake) = handshake else {
+        return Ok(None);
+    };
+    let address = handshake.address();
+    endpoint.gates.admit(handshake).await.map_err(|refused| {
+        refused.log(&endpoint.name, address);
+        Turned::Down(refused)
+    })
+}
+
+async fn stream(
+    upgrade: OnUpgrade,
+    rooms: Arc<Rooms>,
+    connection: Arc<Connection>,
+    options: Arc<WsOptions>,
+    stopping: Stopping,
+) {
     let Ok(upgraded) = upgrade.await else { return }; // the client left first
-    let driver = Driver::new(endpoint.rooms, connection, Framing::WebSocket);
-    let options = endpoint.options.load_full();
-    let stopping = endpoint.stopping;
+    let driver = Driver::new(rooms, connection, Framing::WebSocket);
     // A task of its own once more: this one has room for what an upgrade needs.
     match Link::from_upgraded(upgraded) {
         Ok((link, early)) => tokio::spawn(run(link, &early, driver, options, stopping)),
@@ -105,10 +196,38 @@ async fn stream(upgrade: OnUpgrade, endpoint: Endpoint, connection: Arc<Connecti
     };
 }
 
+/// The parameters that let a client in: they are in no log, and no application sees them.
+const SECRET_PARAMETERS: [&str; 2] = ["k", "access_token"];
+
+/// The query as sessions remember it. Most clients send none, and share the empty one.
+fn without_secrets(query: &str) -> Arc<str> {
+    if query.is_empty() {
+        return Arc::default();
+    }
+    let is_secret = |pair: &&str| {
+        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        SECRET_PARAMETERS.contains(&name)
+    };
+    let kept: Vec<_> = query.split('&').filter(|pair| !is_secret(pair)).collect();
+    kept.join("&").into()
+}
+
 /// Behind a listener that is not ours nothing is known of the peer, and nothing is trusted.
 fn unknown_peer() -> Peer {
     Peer {
         proxied: true,
         ..Peer::direct(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_remembered_without_its_secrets() {
+        assert_eq!(&*without_secrets(""), "");
+        assert_eq!(&*without_secrets("a=1&k=SECRET&b"), "a=1&b");
+        assert_eq!(&*without_secrets("access_token=S&k"), "");
     }
 }

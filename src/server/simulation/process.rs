@@ -8,7 +8,7 @@ use crate::backend::local::Local;
 use crate::backend::{Backend, BoxFuture, Connection, Routed, SaslExchange, SaslReply, Transport};
 use crate::config::Config;
 use crate::http::bosh::{BoshState, routes};
-use crate::http::departure::{Departure, Stopping, departure};
+use crate::http::departure::{Departure, departure};
 use crate::http::driver::{Driver, Rooms};
 use crate::http::ws::run;
 use crate::server::{options, restore, shutdown, sweep};
@@ -96,7 +96,7 @@ impl Process {
 
     /// A WebSocket right after its handshake; `None`: the process stops.
     pub fn connect(&self, rng: &mut Rng) -> Option<(End, Cable)> {
-        let stopping = self.on_stopping()?;
+        let stopping = self.departure()?.stopping();
         let (client, server, cable) = network::connect(rng);
         let connection = Arc::new(Connection {
             transport: Transport::WebSocket,
@@ -123,9 +123,9 @@ impl Process {
 
     /// The routes of BOSH for one client, by number; `None`: the process stops.
     pub fn bosh(&self) -> Option<usize> {
-        let stopping = self.on_stopping()?;
+        let departure = self.departure()?;
         let options = Arc::new(ArcSwap::from_pointee(options::bosh(&self.config)));
-        let state = BoshState::new(self.rooms.clone(), options, stopping);
+        let state = BoshState::new(self.rooms.clone(), options, departure);
         let mut routers = lock(&self.routers);
         routers.push(routes(state));
         Some(routers.len() - 1)
@@ -136,11 +136,11 @@ impl Process {
         lock(&self.routers).get(number).cloned()
     }
 
-    fn on_stopping(&self) -> Option<Stopping> {
+    fn departure(&self) -> Option<Departure> {
         let mut departures = lock(&self.departures);
-        let (departure, stopping) = departure();
-        departures.as_mut()?.push(departure);
-        Some(stopping)
+        let (departure, _) = departure();
+        departures.as_mut()?.push(departure.clone());
+        Some(departure)
     }
 
     /// As [`crate::server::Server::stop`]. Returns whether all were gone in time.

@@ -77,7 +77,7 @@ impl House {
         restored.expect("the store has sessions");
         let (departure, stopping) = departure();
         let bosh = Arc::new(ArcSwap::from_pointee(options::bosh(config)));
-        let bosh = BoshState::new(rooms.clone(), bosh, stopping.clone());
+        let bosh = BoshState::new(rooms.clone(), bosh, departure.clone());
         let (closing, on_closing) = watch::channel(false);
         let sweep = tokio::spawn(sweep::run(rooms.clone(), on_closing));
         Self {

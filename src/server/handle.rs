@@ -1,0 +1,296 @@
+//! A server from its start to its stop.
+
+use super::builder::ServerBuilder;
+use super::edge::Edge;
+use super::handover::Handover;
+use super::keys::Keys;
+use super::ports::Ports;
+use super::start::{Parts, report_certificate, warn};
+use super::{DemoAccount, StartError, Stopped, options, restore, shutdown, sweep};
+use crate::backend::local::Local;
+use crate::config::Config;
+use crate::http::admin;
+use crate::http::departure::{Departure, departure};
+use crate::http::driver::Rooms;
+use crate::http::tls::{CertificateReport, TlsKeeper};
+use crate::sessions::Sessions;
+use crate::store::Store;
+use arc_swap::ArcSwap;
+use axum::Router;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+
+/// A server. Clones are handles of the same one.
+///
+/// Made by [`Server::builder`]. It serves on ports of its own ([`Server::serve`]), or inside an
+/// axum application ([`Server::router`]), or both. Whoever made it lets go of it by
+/// [`Server::stop`]: then clients are told, and sessions are stored (`sm.durability`).
+#[derive(Clone)]
+pub struct Server(Arc<Inner>);
+
+struct Inner {
+    config: ArcSwap<Config>,
+    rooms: Arc<Rooms>,
+    local: Arc<Local>,
+    store: Arc<dyn Store>,
+    edge: Edge,
+    tls: Option<Arc<TlsKeeper>>,
+    demo: Vec<DemoAccount>,
+    draining: Arc<AtomicBool>,
+    departure: Departure,
+    /// Tells the listeners and the sweep to come to an end.
+    closing: watch::Sender<bool>,
+    listeners: Mutex<JoinSet<()>>,
+    /// None: the server has stopped, or is about to.
+    sweep: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Server {
+    /// A server with these options, which an application puts its own parts into.
+    pub fn builder(config: Config) -> ServerBuilder {
+        ServerBuilder::new(config)
+    }
+
+    /// A server that listens on the ports of its options. Inside a tokio runtime.
+    ///
+    /// `demo`: make two accounts with fresh passwords, good on loopback only. Without it, those
+    /// that an earlier demo made are deleted.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]
+    pub async fn start(config: Config, demo: bool) -> Result<Self, StartError> {
+        Self::start_on(Handover::default(), config, demo).await
+    }
+
+    /// The same on sockets that are open already; what is not among them is bound.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]
+    pub async fn start_on(
+        sockets: Handover,
+        config: Config,
+        demo: bool,
+    ) -> Result<Self, StartError> {
+        Self::builder(config).demo(demo).start_on(sockets).await
+    }
+
+    /// `sockets`: listen, on these and on what is bound. Nothing that is stored is changed by a
+    /// start that fails.
+    pub(super) async fn assemble(
+        parts: Parts,
+        keys: Keys,
+        sockets: Option<Handover>,
+    ) -> Result<Self, StartError> {
+        let mut config = parts.config;
+        let ports = match sockets {
+            Some(sockets) => Some(Ports::bind(
+                sockets.assign(&config.listen)?,
+                &mut config,
+                parts.tls.as_ref(),
+            )?),
+            None => None,
+        };
+        let (departure, _) = departure();
+        let edge = Edge::new(&config, &parts.rooms, &departure, keys);
+        let app = edge.router(&config, &parts.demo)?;
+        restore::sessions(&parts.rooms, &parts.store).await?;
+        let (closing, on_closing) = watch::channel(false);
+        let sweep = tokio::spawn(sweep::run(parts.rooms.clone(), on_closing));
+        let server = Self(Arc::new(Inner {
+            config: ArcSwap::from_pointee(config),
+            rooms: parts.rooms,
+            local: parts.local,
+            store: parts.store,
+            edge,
+            tls: parts.tls,
+            demo: parts.demo,
+            draining: Arc::default(),
+            departure,
+            closing,
+            listeners: Mutex::default(),
+            sweep: Mutex::new(Some(sweep)),
+        }));
+        if let Some(ports) = ports {
+            server.listen(ports, app);
+        }
+        Ok(server)
+    }
+
+    fn listen(&self, ports: Ports, app: Router) {
+        let app = app.fallback_service(self.0.edge.fallback());
+        let admin = admin::router(self.readiness());
+        *lock(&self.0.listeners) = ports.serve(app, admin, &self.0.closing.subscribe());
+    }
+
+    /// Serves on the ports of the options until `shutdown` is ready, and stops.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Listen`] and the like: then it has stopped, and nothing is lost.
+    /// [`StartError::Store`] if what clients were promised could not be stored.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send) -> Result<(), StartError> {
+        if let Err(error) = self.open_ports() {
+            self.stop().await;
+            return Err(error);
+        }
+        shutdown.await;
+        Ok(self.stop().await.stored?)
+    }
+
+    fn open_ports(&self) -> Result<(), StartError> {
+        let mut config = (*self.config()).clone();
+        let sockets = Handover::default().assign(&config.listen)?;
+        let ports = Ports::bind(sockets, &mut config, self.0.tls.as_ref())?;
+        let app = self.0.edge.router(&config, &self.0.demo)?;
+        self.0.config.store(Arc::new(config));
+        self.0.edge.reload(&self.config());
+        self.listen(ports, app);
+        Ok(())
+    }
+
+    /// The routes of clients, for an axum application: the endpoints, BOSH, discovery, and the
+    /// pages of `[web]`. They have no fallback, and want nothing of the application.
+    ///
+    /// Serve them with `into_make_service_with_connect_info::<SocketAddr>()` and put a
+    /// [`Peer`](crate::http::peer::Peer) into the extensions of each request, as
+    /// [`peer_of_connect_info`](crate::http::peer::peer_of_connect_info) does; without one, nothing
+    /// is known of a client, and what needs a private link is not offered to it.
+    ///
+    /// An endpoint that a reload adds is not among them.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Files`] for a `web.client_dir` that holds no client.
+    pub fn router(&self) -> Result<Router, StartError> {
+        Ok(self.0.edge.router(&self.config(), &self.0.demo)?)
+    }
+
+    /// The options in force, with the ports that were really taken.
+    pub fn config(&self) -> Arc<Config> {
+        self.0.config.load_full()
+    }
+
+    /// The demo accounts, if this is a demo.
+    pub fn demo(&self) -> &[DemoAccount] {
+        &self.0.demo
+    }
+
+    /// The certificate that is served, if TLS is.
+    pub fn certificate(&self) -> Option<Arc<CertificateReport>> {
+        self.0.tls.as_ref().map(|tls| tls.report())
+    }
+
+    /// Who is here.
+    pub fn sessions(&self) -> &Arc<Sessions> {
+        &self.0.rooms.sessions
+    }
+
+    pub(super) fn rooms(&self) -> &Arc<Rooms> {
+        &self.0.rooms
+    }
+
+    /// Takes over changed options and reads the certificate again. Returns the keys that wait for
+    /// a restart. A certificate that cannot be used leaves the old one in place.
+    pub fn reload(&self, new: &Config) -> Vec<&'static str> {
+        let mut config = (*self.config()).clone();
+        let waiting = Config::diff_needing_restart(&config, new);
+        config.take_over(new);
+        warn(&config);
+        self.take_up(&config);
+        self.0.config.store(Arc::new(config));
+        self.reload_certificate();
+        waiting
+    }
+
+    fn take_up(&self, config: &Config) {
+        let Rooms {
+            sessions,
+            options: shared,
+            quotas,
+            door,
+            ..
+        } = &*self.0.rooms;
+        shared.store(Arc::new(options::stream(config)));
+        sessions.set_options(options::sessions(config));
+        quotas.set_options(options::quotas(config));
+        door.set_options(options::door(config));
+        sessions.budget().set_limit(config.limits.memory);
+        let demo = self.0.demo.iter().map(|account| account.jid.clone());
+        let local = options::local(config, &demo.collect());
+        if let Err(error) = self.0.local.set_options(local) {
+            tracing::error!(%error, "options of the services stay as they were");
+        }
+        self.0.edge.reload(config);
+    }
+
+    fn reload_certificate(&self) {
+        let (Some(tls), Some(source)) = (&self.0.tls, options::certificate(&self.config())) else {
+            return;
+        };
+        match tls.reload(&source) {
+            Ok(report) => report_certificate(&report),
+            Err(error) => tracing::error!(%error, "the certificate stays as it was"),
+        }
+    }
+
+    fn readiness(&self) -> admin::Readiness {
+        let draining = self.0.draining.clone();
+        Arc::new(move || match draining.load(Ordering::Relaxed) {
+            true => vec!["draining: the server stops".to_owned()],
+            false => Vec::new(),
+        })
+    }
+
+    /// Says on `/readyz` that it stops, closes its ports, lets go of every client at the pace of
+    /// `[shutdown]`, waits within `shutdown_grace` until all are gone and what the sessions that
+    /// ended left behind is dealt with, and hands those that can be resumed to the store
+    /// (`sm.durability`).
+    ///
+    /// What comes by a [`Server::router`] meanwhile is turned away. A second stop has nothing to
+    /// do, and does not wait for the first.
+    pub fn stop(&self) -> impl Future<Output = Stopped> + Send + use<> {
+        let server = self.clone();
+        async move { server.stop_now().await }
+    }
+
+    async fn stop_now(&self) -> Stopped {
+        let Some(mut sweep) = lock(&self.0.sweep).take() else {
+            return Stopped {
+                in_time: true,
+                swept: true,
+                stored: Ok(()),
+            };
+        };
+        let config = self.config();
+        self.0.draining.store(true, Ordering::Relaxed);
+        tokio::time::sleep(config.shutdown.delay).await;
+        self.0.closing.send_replace(true);
+        let mut listeners = std::mem::take(&mut *lock(&self.0.listeners));
+        let ports = async { while listeners.join_next().await.is_some() {} };
+        shutdown::stop(
+            &config,
+            &self.0.rooms,
+            &self.0.local,
+            &self.0.store,
+            std::slice::from_ref(&self.0.departure),
+            &mut sweep,
+            ports,
+        )
+        .await
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Without a stop nothing is stored; but nothing goes on either.
+        self.closing.send_replace(true);
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,97 @@
+//! Stanzas that an application writes.
+
+use super::header::OWN_LIMITS;
+use super::{CLIENT_NS, Stanza, address};
+use crate::xml::{Scanner, XmlFault};
+
+/// Why a text is no stanza.
+#[derive(Debug, thiserror::Error)]
+pub enum WrittenError {
+    /// It is not XML, or not of the part that XMPP allows.
+    #[error("not a stanza: {0}")]
+    Xml(XmlFault),
+    /// Another element, or one in another namespace.
+    #[error("not a stanza: a <message/>, <presence/> or <iq/> in {CLIENT_NS:?} is wanted")]
+    Element,
+    /// An address that is none, a type that there is not, an iq that is none.
+    #[error("not a stanza: {0}")]
+    Header(&'static str),
+}
+
+impl Stanza {
+    /// A stanza that the application wrote, sent by `from`, whatever the text says of that.
+    ///
+    /// `text`: one `<message/>`, `<presence/>` or `<iq/>`, in `jabber:client` or without any
+    /// namespace. An iq of type get or set has one child and an id.
+    ///
+    /// # Errors
+    ///
+    /// [`WrittenError`]
+    pub fn written(text: &str, from: &address::Jid) -> Result<Self, WrittenError> {
+        let mut scanner = Scanner::new(OWN_LIMITS);
+        let frame = scanner.scan(text).map_err(WrittenError::Xml)?;
+        let namespace = frame.namespace();
+        let is_stanza = matches!(frame.name(), "message" | "presence" | "iq");
+        let is_ours = namespace.is_empty() || namespace == CLIENT_NS;
+        if !is_stanza || !is_ours || !frame.prefix().is_empty() {
+            return Err(WrittenError::Element);
+        }
+        let sent = Self::read(&frame, from);
+        let Some(sent) = sent else {
+            return Err(WrittenError::Element);
+        };
+        // Read again: in its new start tag its children have the namespace that they are meant in.
+        let sent =
+            sent.map_err(|refused| WrittenError::Header(refused.error.condition.as_str()))?;
+        Self::of_server(sent.text).ok_or(WrittenError::Element)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stanza::{Kind, MessageType};
+
+    fn written(text: &str) -> Result<Stanza, WrittenError> {
+        Stanza::written(text, &address::parse("example.org").unwrap())
+    }
+
+    #[test]
+    fn a_message_without_namespace_and_sender_gets_both() {
+        let stanza =
+            written("<message type='headline' id='7'><body>a &amp; b</body></message>").unwrap();
+        assert_eq!(stanza.kind, Kind::Message(MessageType::Headline));
+        assert_eq!(stanza.from.as_str(), "example.org");
+        assert!(stanza.marks.body);
+        assert_eq!(
+            stanza.text,
+            "<message xmlns=\"jabber:client\" from=\"example.org\" type='headline' id='7'>\
+             <body>a &amp; b</body></message>"
+        );
+    }
+
+    #[test]
+    fn nobody_speaks_for_somebody_else() {
+        let stanza = written("<message xmlns='jabber:client' from='alice@example.org'/>").unwrap();
+        assert_eq!(stanza.from.as_str(), "example.org");
+    }
+
+    #[test]
+    fn what_is_no_stanza_is_refused() {
+        for text in [
+            "",
+            "<message>",
+            "<body/>",
+            "<message xmlns='urn:other'/>",
+            "<a:message xmlns:a='jabber:client'/>",
+            "<iq type='get' id='1'/>",
+            "<iq type='get'><ping xmlns='urn:xmpp:ping'/></iq>",
+            "<iq id='1'/>",
+            "<message to='@'/>",
+            "<message/><message/>",
+            "<!DOCTYPE a><message/>",
+        ] {
+            assert!(written(text).is_err(), "{text}");
+        }
+    }
+}
