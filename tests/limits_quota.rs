@@ -285,7 +285,7 @@ async fn another_rate_holds_for_open_sessions_from_the_reload_on() {
     let mut server = TestServer::with(&strict("limits.user_excess=slow")).await;
     let mut juliet = Client::login(&server, "juliet").await;
     let mut romeo = Client::login(&server, "romeo").await;
-    let mut config = server.server.config().clone();
+    let mut config = (*server.server.config()).clone();
     config.limits.user_stanzas_per_second = 0;
     assert!(server.server.reload(&config).is_empty());
     let began = Instant::now();

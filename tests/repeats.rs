@@ -155,7 +155,7 @@ mod lost_sessions {
         let mut server = TestServer::start().await;
         let mut juliet = juliet(&server).await;
         let one = message("1", "one");
-        let mut config = server.server.config().clone();
+        let mut config = (*server.server.config()).clone();
         for (window, delivered) in [(0, 2), (128, 1)] {
             config.sm.repeat_window = window;
             assert!(server.server.reload(&config).is_empty());

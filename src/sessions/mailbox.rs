@@ -219,13 +219,15 @@ impl Mailbox {
         self.relieve(&mut inner);
     }
 
-    /// Takes nothing more; returns what was waiting.
-    pub(super) fn close(&self) -> VecDeque<Outbound> {
+    /// Takes nothing more; returns what was waiting. `None`: it was closed already.
+    pub(super) fn close(&self) -> Option<VecDeque<Outbound>> {
         let mut inner = self.lock();
-        inner.open = false;
+        if !std::mem::replace(&mut inner.open, false) {
+            return None;
+        }
         inner.bytes = 0;
         inner.pressed.drain(..).for_each(Waker::wake);
-        std::mem::take(&mut inner.queue)
+        Some(std::mem::take(&mut inner.queue))
     }
 
     /// Goes on after this number.

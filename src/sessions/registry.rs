@@ -3,6 +3,7 @@
 use super::groups::{Groups, JoinError};
 use super::logins::EndedLogins;
 use super::mailbox::{Amount, Bounds, Command};
+use super::observer::Observers;
 use super::recording::{self, Reunion};
 use super::repeats::EndedMessages;
 use super::session::{Carrier, EndReason, Ending, Session, SessionId};
@@ -68,6 +69,7 @@ pub struct Sessions {
     pub(super) ended_messages: Mutex<EndedMessages>,
     /// The highest number that copies of the last process had.
     last_copies: AtomicU64,
+    pub(super) observers: Observers,
 }
 
 /// What came of asking for a resource.
@@ -119,6 +121,7 @@ impl Sessions {
             ended_logins: Mutex::default(),
             ended_messages: Mutex::default(),
             last_copies: AtomicU64::new(0),
+            observers: Observers::default(),
         }
     }
 
@@ -334,6 +337,8 @@ impl Sessions {
     /// Returns the sessions that must end for it, because the account hibernates too many: the
     /// oldest go first.
     pub fn hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) -> Vec<Ending> {
+        // Told first: a moment later somebody may have resumed or ended it.
+        self.observers.detached(session);
         self.let_hibernate(session, sm, now);
         let mut endings: Vec<_> = self.obey_late_order(session).into_iter().collect();
         let most = self.options.load().max_hibernating_per_user;
@@ -393,6 +398,9 @@ impl Sessions {
     /// One that hibernates is over at once: the caller passes the [`Ending`] to the backend. One
     /// that a stream carries is told; its owner will [`Sessions::close`] it.
     pub fn end(&self, session: &Arc<Session>, reason: EndReason) -> Option<Ending> {
+        if reason == EndReason::Overflow {
+            self.observers.overflowed(session);
+        }
         let ending = self.end_if_hibernating(session, reason, |_| true);
         if ending.is_none() {
             // A stream that lets go of the session at this moment finds the order in `hibernate`.
@@ -446,7 +454,8 @@ impl Sessions {
         session.record(|session| Record::Ended { session });
         self.keep_messages(session, reason, crate::clock::now());
         let waiting = session.mailbox().close();
-        self.groups.leave_all(session);
+        let is_first = waiting.is_some();
+        let waiting = waiting.unwrap_or_default();
         let mut leftovers = Vec::with_capacity(waiting.len());
         if let Some(sm) = sm {
             let owner = session.account().clone();
@@ -454,6 +463,10 @@ impl Sessions {
             leftovers.extend(sm.into_unacked());
         }
         leftovers.extend(waiting);
+        if is_first {
+            self.observers.closed(session, reason); // who still finds it in its groups
+        }
+        self.groups.leave_all(session);
         Ending {
             session: session.clone(),
             reason,

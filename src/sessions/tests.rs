@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-fn sessions() -> Sessions {
+pub(super) fn sessions() -> Sessions {
     Sessions::new(SessionsOptions {
         sessions_per_user: 4,
         send_queue: 2,
@@ -29,7 +29,7 @@ fn account(text: &str) -> BareJid {
     BareJid::new(text).unwrap()
 }
 
-fn bind(sessions: &Sessions, text: &str) -> Arc<Session> {
+pub(super) fn bind(sessions: &Sessions, text: &str) -> Arc<Session> {
     match sessions.bind(jid(text)) {
         Bind::Bound(session) => session,
         other => panic!("{text}: {other:?}"),

@@ -401,7 +401,8 @@ impl Driver {
                     previd: session.id().to_string(),
                 };
                 self.pace.on_session(now, &session);
-                session.set_connection(self.connection.clone());
+                let sessions = &self.rooms.sessions;
+                sessions.opened(&session, self.connection.clone());
                 self.session = Some(session);
                 reply
             }
@@ -415,7 +416,8 @@ impl Driver {
                     waiting: session.waiting(),
                 };
                 self.pace.on_session(now, &session);
-                session.set_connection(self.connection.clone());
+                let sessions = &self.rooms.sessions;
+                sessions.resumed(&session, self.connection.clone());
                 self.session = Some(session);
                 reply
             }
@@ -641,6 +643,8 @@ impl Driver {
         match notice {
             Notice::AuthenticationFailed(failure) => {
                 tracing::info!(%address, reason = %failure, "login refused");
+                let sessions = &self.rooms.sessions;
+                sessions.login_refused(&self.connection, failure);
             }
             Notice::Managed { resume } => {
                 let resume_seconds = resume.map(|max| max.as_secs());
