@@ -282,7 +282,7 @@ mod close {
 /// The operator may change his mind while everybody is here.
 #[tokio::test]
 async fn another_rate_holds_for_open_sessions_from_the_reload_on() {
-    let mut server = TestServer::with(&strict("limits.user_excess=slow")).await;
+    let server = TestServer::with(&strict("limits.user_excess=slow")).await;
     let mut juliet = Client::login(&server, "juliet").await;
     let mut romeo = Client::login(&server, "romeo").await;
     let mut config = (*server.server.config()).clone();

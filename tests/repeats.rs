@@ -152,7 +152,7 @@ mod lost_sessions {
 
     #[tokio::test]
     async fn a_reload_switches_it_off_and_on() {
-        let mut server = TestServer::start().await;
+        let server = TestServer::start().await;
         let mut juliet = juliet(&server).await;
         let one = message("1", "one");
         let mut config = (*server.server.config()).clone();
