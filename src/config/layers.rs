@@ -10,7 +10,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Origin, Problem};
 use super::kinds::Raw;
-use super::load::is_section;
+use super::load::is_table;
 
 /// Where to look for values, from the weakest layer to the strongest.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +53,8 @@ pub(super) enum Step {
     },
     /// From here on there are so many endpoints, each as by default.
     Endpoints { count: usize, origin: Origin },
+    /// There is a tier of this name, whatever is said of it.
+    Tier { name: String, origin: Origin },
 }
 
 /// The steps of one layer, and what could not be read of it.
@@ -246,8 +248,14 @@ impl Reader<'_> {
     }
 
     fn value(&mut self, key: &[String], at: usize, value: &DeValue<'_>) {
+        if let ([tier, name], DeValue::Table(_)) = (key, value)
+            && tier == "tier"
+        {
+            let (name, origin) = (name.clone(), (self.origin)(at));
+            self.steps.push(Step::Tier { name, origin });
+        }
         match (key, value) {
-            ([section], DeValue::Table(table)) if is_section(section) => self.table(key, table),
+            (_, DeValue::Table(table)) if is_table(key) => self.table(key, table),
             ([name], DeValue::Array(items)) if name == "endpoint" => self.endpoints(key, at, items),
             _ => self.assign(key, at, raw_of(value)),
         }

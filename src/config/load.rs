@@ -5,12 +5,12 @@ use std::sync::LazyLock;
 
 use super::checks;
 use super::error::{ConfigError, ConfigErrors, Origin, Problem};
-use super::kinds::{Given, Raw};
+use super::kinds::{Given, NAME_ALLOWED, Raw, is_name};
 use super::layers::{self, Sources, Step};
 use super::option::Opt;
-use super::{Config, Endpoint};
+use super::{Config, Endpoint, Tier};
 
-/// The options outside `[[endpoint]]`, in the order of the reference.
+/// The options outside `[[endpoint]]` and `[tier.NAME]`, in the order of the reference.
 pub(super) static OPTIONS: LazyLock<Vec<Opt<Config>>> = LazyLock::new(|| {
     let mut options = vec![super::sections::domain_option()];
     options.extend(Config::options());
@@ -20,8 +20,14 @@ pub(super) static OPTIONS: LazyLock<Vec<Opt<Config>>> = LazyLock::new(|| {
 /// The options of one `[[endpoint]]`.
 pub(super) static ENDPOINT_OPTIONS: LazyLock<Vec<Opt<Endpoint>>> = LazyLock::new(Endpoint::options);
 
+/// The options of one `[tier.NAME]`.
+pub(super) static TIER_OPTIONS: LazyLock<Vec<Opt<Tier>>> = LazyLock::new(Tier::options);
+
 /// Of `[[endpoint]]` tables.
 pub(super) const ENDPOINTS_MAX: usize = 64;
+
+/// Of `[tier.NAME]` tables.
+pub(super) const TIERS_MAX: usize = 64;
 
 impl Config {
     /// Reads the options: defaults, then the file, then the environment, then `--set`.
@@ -55,8 +61,22 @@ impl Config {
 }
 
 /// `[name]` is a section of the file.
-pub(super) fn is_section(name: &str) -> bool {
+fn is_section(name: &str) -> bool {
     OPTIONS.iter().any(|option| option.section() == name) && !name.is_empty()
+}
+
+/// There are options below `key`, so a table may stand there.
+pub(super) fn is_table(key: &[String]) -> bool {
+    match key {
+        [tier] | [tier, _] if tier == "tier" => true,
+        [endpoint, _, part] if endpoint == "endpoint" => {
+            let section = format!("endpoint.{part}");
+            ENDPOINT_OPTIONS
+                .iter()
+                .any(|option| option.section() == section)
+        }
+        _ => is_section(&key.join(".")),
+    }
 }
 
 /// `key` is an option without a section, or one slip away from it.
@@ -77,6 +97,10 @@ impl Loader {
     fn take(&mut self, step: Step) {
         match step {
             Step::Endpoints { count, origin } => self.reset_endpoints(count, origin),
+            Step::Tier { name, origin } => match self.tier(&name) {
+                Ok(_) => self.remember(format!("tier.{name}"), origin),
+                Err(problem) => self.errors.push(ConfigError { origin, problem }),
+            },
             Step::Assign {
                 key,
                 raw,
@@ -98,10 +122,14 @@ impl Loader {
 
     fn set(&mut self, key: &[String], given: Given<'_>, origin: &Origin) -> Result<(), Problem> {
         let full = key.join(".");
-        if let [first, index, name] = key
-            && first == "endpoint"
-        {
-            return self.set_endpoint(index, name, given);
+        match key {
+            [table, index, name @ ..] if table == "endpoint" && !name.is_empty() => {
+                return self.set_endpoint(index, &name.join("."), given);
+            }
+            [table, name @ .., option] if table == "tier" && !name.is_empty() => {
+                return self.set_tier(&name.join("."), option, given);
+            }
+            _ => {}
         }
         let option = OPTIONS.iter().find(|option| option.key == full);
         let option = option.ok_or_else(|| no_option(&full, given.raw))?;
@@ -113,8 +141,9 @@ impl Loader {
 
     fn set_endpoint(&mut self, index: &str, name: &str, given: Given<'_>) -> Result<(), Problem> {
         let full = format!("endpoint.{index}.{name}");
-        let option = ENDPOINT_OPTIONS.iter().find(|option| option.name() == name);
-        let option = option.ok_or_else(|| unknown(&format!("endpoint.{name}")))?;
+        let known = format!("endpoint.{name}");
+        let option = ENDPOINT_OPTIONS.iter().find(|option| option.key == known);
+        let option = option.ok_or_else(|| unknown(&known))?;
         let endpoints = &mut self.config.endpoints;
         let index = index.parse().ok().filter(|index| *index <= endpoints.len());
         let index: usize = index
@@ -132,6 +161,36 @@ impl Loader {
         option
             .set(&mut endpoints[index], given)
             .map_err(|why| refused(full, option, given.raw, why))
+    }
+
+    fn set_tier(&mut self, name: &str, option: &str, given: Given<'_>) -> Result<(), Problem> {
+        let full = format!("tier.{name}.{option}");
+        let known = format!("tier.{option}");
+        let option = TIER_OPTIONS.iter().find(|option| option.key == known);
+        let option = option.ok_or_else(|| unknown(&known))?;
+        let tier = self.tier(name)?;
+        option
+            .set(tier, given)
+            .map_err(|why| refused(full, option, given.raw, why))
+    }
+
+    /// The tier of this name, made if there is none yet.
+    fn tier(&mut self, name: &str) -> Result<&mut Tier, Problem> {
+        // As a value of `endpoint.tier`, "none" is no name.
+        if !is_name(name) || name == "none" {
+            return Err(Problem::NotAllowed {
+                key: "tier".to_owned(),
+                found: format!("{name:?}"),
+                why: "is not the name of a tier".to_owned(),
+                allowed: format!("{NAME_ALLOWED}, and not \"none\""),
+            });
+        }
+        let tiers = &mut self.config.tiers;
+        if tiers.len() == TIERS_MAX && !tiers.contains_key(name) {
+            let why = format!("tier.{name} is one tier too many; allowed: {TIERS_MAX}");
+            return Err(Problem::Conflict { why });
+        }
+        Ok(tiers.entry(name.to_owned()).or_default())
     }
 
     fn reset_endpoints(&mut self, count: usize, origin: Origin) {
@@ -205,6 +264,10 @@ fn refused<S>(key: String, option: &Opt<S>, raw: &Raw, why: String) -> Problem {
 fn no_option(key: &str, raw: &Raw) -> Problem {
     let (why, allowed) = match key {
         "endpoint" => ("is not a list of tables", "[[endpoint]] tables".to_owned()),
+        "tier" => ("is not a table", "[tier.NAME] tables".to_owned()),
+        tier if tier.starts_with("tier.") => {
+            ("is not a table", format!("options such as {tier}.stanzas"))
+        }
         section if is_section(section) => (
             "is no value for a section",
             format!("options such as {}", first_option(section)),
@@ -238,13 +301,26 @@ fn unknown(key: &str) -> Problem {
 fn nearest(key: &str) -> Option<&'static str> {
     let keys = OPTIONS.iter().map(|option| option.key);
     let keys = keys.chain(ENDPOINT_OPTIONS.iter().map(|option| option.key));
+    let keys = keys.chain(TIER_OPTIONS.iter().map(|option| option.key));
     let scored = keys.map(|known| (likeness(known, key), known));
     let sections = OPTIONS
         .iter()
         .map(|option| option.section())
-        .filter(|name| !name.is_empty());
+        .filter(|name| !name.is_empty())
+        .chain(["endpoint", "tier"]);
     let scored = scored
         .chain(sections.map(|name| (strsim::normalized_damerau_levenshtein(name, key), name)));
+    let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
+    best.filter(|(score, _)| *score >= LIKENESS_MIN)
+        .map(|(_, known)| known)
+}
+
+/// The one of `names` that looks most like `name`, unless none does.
+pub(super) fn most_like<'a>(
+    names: impl Iterator<Item = &'a String>,
+    name: &str,
+) -> Option<&'a String> {
+    let scored = names.map(|known| (strsim::normalized_damerau_levenshtein(known, name), known));
     let best = scored.max_by(|(a, _), (b, _)| a.total_cmp(b));
     best.filter(|(score, _)| *score >= LIKENESS_MIN)
         .map(|(_, known)| known)

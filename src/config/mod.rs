@@ -25,13 +25,17 @@ pub use public_url::PublicUrl;
 pub(crate) use reference::filled;
 pub use reference::{Format, reference, show};
 pub use sections::{
-    Auth, Bosh, Config, Endpoint, Limits, Listen, Log, Registration, Sm, Tls, Web, Ws,
+    Admin, Auth, Bosh, Config, Endpoint, EndpointSm, JwtAuth, Limits, Listen, Log, Registration,
+    SessionAuth, Sm, TicketAuth, Tier, Tls, TokenAuth, Web, Ws,
 };
 pub use types::{
-    Durability, ForwardedHeader, LogFormat, LogLevel, Origins, PlainPolicy, ResourceConflict,
-    UserExcess,
+    AuthMethod, BuiltInHandler, Durability, ForwardedHeader, LogFormat, LogLevel, OnExceed,
+    Origins, PlainPolicy, RateLimit, ResourceConflict, TierPer, UserExcess,
 };
-pub use units::{format_duration, format_size, parse_duration, parse_size};
+pub use units::{
+    format_count_rate, format_duration, format_size, format_size_rate, parse_count_rate,
+    parse_duration, parse_size, parse_size_rate,
+};
 
 #[cfg(test)]
 mod tests;

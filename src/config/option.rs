@@ -127,9 +127,11 @@ impl<S> Opt<S> {
         (self.copy)(from, to);
     }
 
-    /// The key without its section.
-    pub fn name(&self) -> &'static str {
-        self.key.rsplit_once('.').map_or(self.key, |(_, name)| name)
+    /// The key as it is written below the heading of `table`, which may be that of a section
+    /// around its own: `sm.enabled` for `endpoint.sm.enabled` within `endpoint`.
+    pub fn name_within(&self, table: &str) -> &'static str {
+        let rest = self.key.strip_prefix(table);
+        rest.map_or(self.key, |rest| rest.trim_start_matches('.'))
     }
 
     /// The section of the key, empty at the top.
@@ -171,7 +173,7 @@ macro_rules! section {
                 pub $key: $type,
             )*
             $($(
-                #[doc = concat!("The section `[", stringify!($section), "]`.")]
+                #[doc = concat!("The section `", $prefix, stringify!($section), "`.")]
                 pub $section: $Section,
             )+)?
             $($( $(#[doc = $fdoc])+ pub $field: $ftype, )+)?

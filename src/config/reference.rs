@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::load::{ENDPOINT_OPTIONS, OPTIONS};
+use super::load::{ENDPOINT_OPTIONS, OPTIONS, TIER_OPTIONS};
 use super::option::{Heading, Opt};
-use super::{Config, Endpoint};
+use super::{Config, Endpoint, Tier};
 
 /// The form of the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,13 +45,23 @@ pub fn show(config: &Config) -> String {
         let options = OPTIONS
             .iter()
             .filter(|option| option.section() == heading.section);
-        options.for_each(|option| show_option(&mut out, option, config));
+        options.for_each(|option| show_option(&mut out, option, heading.section, config));
+    }
+    for (name, tier) in &config.tiers {
+        // A dot would begin a table in the table.
+        let _ = match name.contains('.') {
+            true => writeln!(out, "\n[tier.{name:?}]"),
+            false => writeln!(out, "\n[tier.{name}]"),
+        };
+        TIER_OPTIONS
+            .iter()
+            .for_each(|option| show_option(&mut out, option, "tier", tier));
     }
     for endpoint in &config.endpoints {
         out.push_str("\n[[endpoint]]\n");
         ENDPOINT_OPTIONS
             .iter()
-            .for_each(|option| show_option(&mut out, option, endpoint));
+            .for_each(|option| show_option(&mut out, option, "endpoint", endpoint));
     }
     if config.endpoints.is_empty() {
         out.insert_str(0, "endpoint = []\n");
@@ -65,16 +75,17 @@ fn show_heading(out: &mut String, heading: &Heading) {
     }
 }
 
-fn show_option<S>(out: &mut String, option: &Opt<S>, section: &S) {
+fn show_option<S>(out: &mut String, option: &Opt<S>, table: &str, section: &S) {
     let Some(value) = option.get(section).or_else(|| option.absent.clone()) else {
         return;
     };
+    let name = option.name_within(table);
     let default = default_of(option);
     let _ = match default {
         Some(default) if default != value => {
-            writeln!(out, "{} = {value}  # default: {default}", option.name())
+            writeln!(out, "{name} = {value}  # default: {default}")
         }
-        _ => writeln!(out, "{} = {value}", option.name()),
+        _ => writeln!(out, "{name} = {value}"),
     };
 }
 
@@ -82,9 +93,11 @@ fn default_of<S>(option: &Opt<S>) -> Option<String> {
     option.default.clone().or_else(|| option.absent.clone())
 }
 
-/// A section as the reference prints it; `[[endpoint]]` is one of them.
+/// A section as the reference prints it; `[[endpoint]]` and `[tier.NAME]` are two of them.
 struct Section {
     title: String,
+    /// How it begins in the sample file.
+    sample: String,
     doc: String,
     options: Vec<Entry>,
 }
@@ -103,13 +116,31 @@ struct Entry {
 
 fn sections() -> Vec<Section> {
     let mut sections: Vec<Section> = Config::headings().iter().map(section_of).collect();
-    let endpoint = Endpoint::headings();
-    sections.extend(endpoint.iter().map(|heading| Section {
-        title: "[[endpoint]]".to_owned(),
-        doc: joined(heading.doc),
-        options: ENDPOINT_OPTIONS.iter().map(Entry::of).collect(),
-    }));
+    let tables = ["[tier.NAME]", "#[tier.gold]"];
+    sections.extend(table_of("tier", tables, &Tier::headings(), &TIER_OPTIONS));
+    // Without options of its own an [[endpoint]] would still take the place of the default.
+    let tables = ["[[endpoint]]", "#[[endpoint]]"];
+    let headings = Endpoint::headings();
+    sections.extend(table_of("endpoint", tables, &headings, &ENDPOINT_OPTIONS));
     sections
+}
+
+/// A table of which there may be several, with all that is in it.
+fn table_of<S>(
+    table: &str,
+    [title, sample]: [&str; 2],
+    headings: &[Heading],
+    options: &[Opt<S>],
+) -> Option<Section> {
+    Some(Section {
+        title: title.to_owned(),
+        sample: sample.to_owned(),
+        doc: joined(headings.first()?.doc),
+        options: options
+            .iter()
+            .map(|option| Entry::of(option, table))
+            .collect(),
+    })
 }
 
 fn section_of(heading: &Heading) -> Section {
@@ -121,37 +152,38 @@ fn section_of(heading: &Heading) -> Section {
         .iter()
         .filter(|option| option.section() == heading.section);
     Section {
+        sample: title.clone(),
         title,
         doc: joined(heading.doc),
-        options: own.map(Entry::of).collect(),
+        options: own
+            .map(|option| Entry::of(option, heading.section))
+            .collect(),
     }
 }
 
 impl Section {
     fn heading(&self, out: &mut String, format: Format) {
-        let Self { title, doc, .. } = self;
+        let Self {
+            title, sample, doc, ..
+        } = self;
         let _ = match format {
             Format::Text if title.is_empty() => writeln!(out, "{}", filled(doc, "")),
             Format::Text => writeln!(out, "\n{title}\n{}", filled(doc, "")),
             Format::Markdown if title.is_empty() => writeln!(out, "\n## At the top\n\n{doc}"),
             Format::Markdown => writeln!(out, "\n## `{title}`\n\n{doc}"),
             Format::Sample if title.is_empty() => writeln!(out, "\n{}", filled(doc, "# ")),
-            // Without options of its own an [[endpoint]] would still take the place of the default.
-            Format::Sample if title.starts_with("[[") => {
-                writeln!(out, "\n\n{}\n#{title}", filled(doc, "# "))
-            }
-            Format::Sample => writeln!(out, "\n\n{}\n{title}", filled(doc, "# ")),
+            Format::Sample => writeln!(out, "\n\n{}\n{sample}", filled(doc, "# ")),
         };
     }
 }
 
 impl Entry {
-    fn of<S>(option: &Opt<S>) -> Self {
+    fn of<S>(option: &Opt<S>, table: &str) -> Self {
         let default = default_of(option);
         let example = option.example.clone().or_else(|| default.clone());
         Self {
             key: option.key,
-            name: option.name(),
+            name: option.name_within(table),
             doc: option
                 .doc
                 .iter()
@@ -245,7 +277,8 @@ An option is set, each way stronger than the one before it,
 
 1. in the TOML file that `--config FILE` names, or else the variable `STANZAD_CONFIG`,
 2. in the environment: `STANZAD_` and the key in capitals, with two underscores for the dot, such as
-   `STANZAD_SM__ENABLED=false`, or `STANZAD_ENDPOINT__0__PATH=/chat/` for the first endpoint,
+   `STANZAD_SM__ENABLED=false`, or `STANZAD_ENDPOINT__0__PATH=/chat/` for the first endpoint, or
+   `STANZAD_TIER__GOLD__STANZAS=5000/1m` for the tier of the name `gold`,
 3. on the command line: `--set sm.enabled=false`, as often as need be.
 
 A key that is not known, a value of the wrong type or out of its range, and values that do not go
@@ -254,6 +287,7 @@ together are errors; `stanzad config check` finds all of them, each with its pla
 
 - A duration is a whole number and `ms`, `s`, `m`, `h` or `d`: `"25s"`.
 - A size is a number of bytes, or a whole number and `KiB`, `MiB` or `GiB`: `"256KiB"`.
+- A rate is a whole number or a size, a slash and a duration: `"5000/1m"`, `"5MiB/1m"`.
 - A relative path in a file starts from the directory of that file, elsewhere from the working directory.
 - `"none"` switches off what may be absent.
 "##;

@@ -1,5 +1,7 @@
 //! The values that options choose between.
 
+use std::time::Duration;
+
 /// One of a few words.
 pub(crate) trait Choice: Copy + PartialEq + Send + Sync + 'static {
     /// Every value with the word that the operator writes for it.
@@ -118,6 +120,65 @@ choices! {
         /// One JSON object on each line.
         Json = "json",
     }
+}
+
+choices! {
+    /// A way to be let in at an endpoint (`endpoint.auth`).
+    AuthMethod {
+        /// Everybody is let in; who it is turns out in the stream.
+        Anybody = "none",
+        /// By a ticket in the query (`[auth.ticket]`).
+        Ticket = "ticket",
+        /// By a signed token (`[auth.jwt]`).
+        Jwt = "jwt",
+        /// By a token of a list (`[auth.token]`).
+        Token = "token",
+        /// By what the web application says (`[auth.session]`).
+        Session = "session",
+    }
+}
+
+choices! {
+    /// Who shares the rates of a tier (`tier.per`).
+    TierPer {
+        /// All sessions of an account.
+        User = "user",
+        /// Nobody: each session has its own.
+        Session = "session",
+        /// All sessions from one address; IPv6 addresses of one /64 count as one.
+        Ip = "ip",
+        /// All sessions of an endpoint.
+        Endpoint = "endpoint",
+    }
+}
+
+choices! {
+    /// What happens to what is sent over the rates of a tier (`tier.on_exceed`).
+    OnExceed {
+        /// It is served, and its sender is not read before its time has come.
+        Delay = "delay",
+        /// It is answered by an error.
+        Reject = "reject",
+        /// It ends the stream.
+        Close = "close",
+    }
+}
+
+choices! {
+    /// A handler that comes with the server (`handlers`).
+    BuiltInHandler {
+        /// Sends each message back to who sent it.
+        Echo = "echo",
+    }
+}
+
+/// So much in so long, as `stanzas` and `bytes` of a tier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RateLimit {
+    /// Stanzas or bytes, at least 1.
+    pub amount: u64,
+    /// A second to a day.
+    pub per: Duration,
 }
 
 /// Which web pages may open a stream (`endpoint.origins`).

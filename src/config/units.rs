@@ -1,6 +1,8 @@
-//! Durations and sizes as an operator writes them: `"25s"`, `"10m"`, `"256KiB"`.
+//! Durations, sizes and rates as an operator writes them: `"25s"`, `"256KiB"`, `"5000/1m"`.
 
 use std::time::Duration;
+
+use super::types::RateLimit;
 
 /// Seconds, minutes, hours and days for declarations, so that a range reads as it is printed.
 pub(crate) const fn seconds(count: u64) -> Duration {
@@ -93,6 +95,48 @@ pub fn format_size(bytes: usize) -> String {
     in_largest_unit(bytes as u64, &SIZE_UNITS)
 }
 
+/// Reads a rate in things that are counted: a whole number, a slash and a duration, `"5000/1m"`.
+///
+/// # Errors
+///
+/// A sentence that ends "is not a rate …", to be put after what was written.
+pub fn parse_count_rate(text: &str) -> Result<RateLimit, String> {
+    parse_rate(text, |count| {
+        // `parse` would take a sign, too.
+        let digits = count.bytes().all(|byte| byte.is_ascii_digit());
+        digits.then(|| count.parse().ok()).flatten()
+    })
+    .ok_or_else(|| rate_hint("whole number", "5000/1m"))
+}
+
+/// Reads a rate in bytes: a size, a slash and a duration, `"5MiB/1m"`.
+///
+/// # Errors
+///
+/// A sentence that ends "is not a rate …", to be put after what was written.
+pub fn parse_size_rate(text: &str) -> Result<RateLimit, String> {
+    parse_rate(text, |size| parse_size(size).ok().map(|size| size as u64))
+        .ok_or_else(|| rate_hint("size", "5MiB/1m"))
+}
+
+fn parse_rate(text: &str, amount: impl Fn(&str) -> Option<u64>) -> Option<RateLimit> {
+    let (before, after) = text.split_once('/')?;
+    let per = parse_duration(after.trim()).ok()?;
+    let amount = amount(before.trim())?;
+    Some(RateLimit { amount, per })
+}
+
+/// Writes a rate so that [`parse_count_rate`] reads the same.
+pub fn format_count_rate(rate: RateLimit) -> String {
+    format!("{}/{}", rate.amount, format_duration(rate.per))
+}
+
+/// Writes a rate so that [`parse_size_rate`] reads the same.
+pub fn format_size_rate(rate: RateLimit) -> String {
+    let amount = in_largest_unit(rate.amount, &SIZE_UNITS);
+    format!("{amount}/{}", format_duration(rate.per))
+}
+
 fn split_number(text: &str) -> (&str, &str) {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -117,6 +161,10 @@ fn duration_hint() -> String {
 
 fn size_hint() -> String {
     "is not a size (bytes, or a whole number and KiB, MiB or GiB, such as \"256KiB\")".to_owned()
+}
+
+fn rate_hint(amount: &str, example: &str) -> String {
+    format!("is not a rate (a {amount}, a slash and a duration, such as \"{example}\")")
 }
 
 #[cfg(test)]
@@ -172,7 +220,43 @@ mod tests {
         );
     }
 
+    fn rate(amount: u64, seconds: u64) -> RateLimit {
+        RateLimit {
+            amount,
+            per: Duration::from_secs(seconds),
+        }
+    }
+
+    #[test]
+    fn rates_are_read_in_every_unit() {
+        assert_eq!(parse_count_rate("5000/1m"), Ok(rate(5000, 60)));
+        assert_eq!(parse_count_rate("5 / 1 s"), Ok(rate(5, 1)));
+        assert_eq!(parse_size_rate("5MiB/1m"), Ok(rate(5 << 20, 60)));
+        assert_eq!(parse_size_rate("1000/1h"), Ok(rate(1000, 3600)));
+    }
+
+    #[test]
+    fn a_rate_without_its_time_or_its_amount_is_refused() {
+        for text in [
+            "5000", "5000/", "/1m", "5000/m", "+5/1s", "5/1m/1s", "", "1.5/1s",
+        ] {
+            assert!(parse_count_rate(text).is_err(), "{text}");
+            assert!(parse_size_rate(text).is_err(), "{text}");
+        }
+        assert!(parse_count_rate("5KiB/1s").is_err());
+    }
+
     proptest! {
+        #[test]
+        fn every_rate_that_is_written_is_read_again(amount in any::<u32>(), millis in 0u64..10_000_000_000) {
+            let rate = RateLimit {
+                amount: amount.into(),
+                per: Duration::from_millis(millis),
+            };
+            prop_assert_eq!(parse_count_rate(&format_count_rate(rate)), Ok(rate));
+            prop_assert_eq!(parse_size_rate(&format_size_rate(rate)), Ok(rate));
+        }
+
         #[test]
         fn every_duration_that_is_written_is_read_again(millis in 0u64..10_000_000_000) {
             let duration = Duration::from_millis(millis);
@@ -188,6 +272,7 @@ mod tests {
         #[test]
         fn no_text_makes_the_parsers_panic(text in "\\PC{0,20}") {
             let _ = (parse_duration(&text), parse_size(&text));
+            let _ = (parse_count_rate(&text), parse_size_rate(&text));
         }
     }
 }

@@ -1,12 +1,15 @@
 //! The kinds of values: how each is read, checked, described and written.
 
+mod list;
 mod net;
 mod number;
 mod text;
 
-pub(crate) use net::{address, networks, origins, public_url, websocket_url};
-pub(crate) use number::{count, size, span, switch, whole_seconds};
-pub(crate) use text::{choice, domains, name, only_domain, optional, path, url_path};
+pub(crate) use list::{header_names, tokens, url_paths, words};
+pub(crate) use net::{address, http_url, networks, origins, public_url, websocket_url};
+pub(crate) use number::{count, count_rate, size, size_rate, span, switch, whole_seconds};
+pub(super) use text::{NAME_ALLOWED, is_name};
+pub(crate) use text::{choice, domains, line, name, only_domain, optional, path, url_path};
 
 use std::path::Path;
 

@@ -137,6 +137,47 @@ impl Kind for Public {
     }
 }
 
+/// The URL of something to fetch or to ask.
+pub(crate) fn http_url() -> HttpUrl {
+    HttpUrl
+}
+
+pub(crate) struct HttpUrl;
+
+/// Of a URL.
+const URL_MAX_BYTES: usize = 2048;
+
+impl Kind for HttpUrl {
+    type Value = String;
+
+    fn type_name(&self) -> String {
+        "URL".into()
+    }
+
+    fn allowed(&self) -> String {
+        "https:// or http://, a host, and if need be a port, a path and a query".into()
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<String, String> {
+        let text = given.raw.text().unwrap_or_default();
+        let start = text.find("://").map_or(0, |at| at + "://".len());
+        let end = text[start..].find(['/', '?', '#']);
+        let (site, rest) = text.split_at(end.map_or(text.len(), |end| start + end));
+        PublicUrl::parse(site)?;
+        if text.len() > URL_MAX_BYTES {
+            return Err("is too long".into());
+        }
+        if rest.contains('#') || !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err("has a fragment, a space or what has to be escaped".into());
+        }
+        Ok(text.to_owned())
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
 /// Which pages may open a stream.
 pub(crate) fn origins() -> AllowedOrigins {
     AllowedOrigins

@@ -1,11 +1,15 @@
-//! Switches, counts, sizes and durations.
+//! Switches, counts, sizes, durations and rates.
 
 use std::fmt::Display;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::{Given, Kind, Raw, quoted};
-use crate::config::units::{format_duration, format_size, parse_duration, parse_size};
+use crate::config::types::RateLimit;
+use crate::config::units::{
+    days, format_count_rate, format_duration, format_size, format_size_rate, parse_count_rate,
+    parse_duration, parse_size, parse_size_rate, seconds,
+};
 
 /// `true` or `false`.
 pub(crate) fn switch() -> Switch {
@@ -177,4 +181,62 @@ fn within<T: PartialOrd>(range: &RangeInclusive<T>, value: Option<T>) -> Result<
     value
         .filter(|value| range.contains(value))
         .ok_or_else(|| "is out of range".into())
+}
+
+/// A rate in things that are counted, such as "5000/1m".
+pub(crate) fn count_rate(unit: &'static str, amounts: RangeInclusive<u64>) -> RateOf {
+    RateOf {
+        unit,
+        amounts,
+        parse: parse_count_rate,
+        format: format_count_rate,
+    }
+}
+
+/// A rate in bytes, such as "5MiB/1m".
+pub(crate) fn size_rate(amounts: RangeInclusive<u64>) -> RateOf {
+    RateOf {
+        unit: "bytes",
+        amounts,
+        parse: parse_size_rate,
+        format: format_size_rate,
+    }
+}
+
+pub(crate) struct RateOf {
+    unit: &'static str,
+    amounts: RangeInclusive<u64>,
+    parse: fn(&str) -> Result<RateLimit, String>,
+    format: fn(RateLimit) -> String,
+}
+
+/// The time that a rate may be counted over.
+const RATE_PER: RangeInclusive<Duration> = seconds(1)..=days(1);
+
+impl Kind for RateOf {
+    type Value = RateLimit;
+
+    fn type_name(&self) -> String {
+        format!("rate in {}", self.unit)
+    }
+
+    fn allowed(&self) -> String {
+        let rate = |amount: u64, per: Duration| quoted(&(self.format)(RateLimit { amount, per }));
+        format!(
+            "{} to {}",
+            rate(*self.amounts.start(), *RATE_PER.end()),
+            rate(*self.amounts.end(), *RATE_PER.start())
+        )
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<RateLimit, String> {
+        let rate = (self.parse)(given.raw.text().unwrap_or_default())?;
+        within(&RATE_PER, Some(rate.per))?;
+        within(&self.amounts, Some(rate.amount))?;
+        Ok(rate)
+    }
+
+    fn write(&self, value: &RateLimit) -> Option<String> {
+        Some(quoted(&(self.format)(*value)))
+    }
 }

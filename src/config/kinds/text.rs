@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use jid::DomainPart;
 
-use super::{Choice, Given, Kind, Raw, quoted, quoted_list};
+use super::{Choice, Given, Kind, quoted, quoted_list};
 
 /// One of the words of `T`.
 pub(crate) fn choice<T: Choice>() -> OneOf<T> {
@@ -212,6 +212,14 @@ pub(crate) fn name() -> Name {
 
 pub(crate) struct Name;
 
+pub(in crate::config) const NAME_ALLOWED: &str = "1 to 64 of a-z, 0-9, \"-\", \"_\" and \".\"";
+
+/// Whether `text` is a plain name.
+pub(in crate::config) fn is_name(text: &str) -> bool {
+    let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
+    (1..=64).contains(&text.len()) && text.bytes().all(plain)
+}
+
 impl Kind for Name {
     type Value = String;
 
@@ -220,15 +228,12 @@ impl Kind for Name {
     }
 
     fn allowed(&self) -> String {
-        "1 to 64 of a-z, 0-9, \"-\", \"_\" and \".\"".into()
+        NAME_ALLOWED.into()
     }
 
     fn read(&self, given: Given<'_>) -> Result<String, String> {
-        let plain = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.');
         match given.raw.text() {
-            Some(text) if (1..=64).contains(&text.len()) && text.bytes().all(plain) => {
-                Ok(text.to_owned())
-            }
+            Some(text) if is_name(text) => Ok(text.to_owned()),
             _ => Err("is not a plain name".into()),
         }
     }
@@ -257,17 +262,57 @@ impl Kind for UrlPath {
     }
 
     fn read(&self, given: Given<'_>) -> Result<String, String> {
-        let (Raw::Text(text) | Raw::Word(text)) = given.raw else {
-            return Err("is not a path".into());
-        };
-        let trimmed = text.trim_end_matches('/');
-        // Without escapes, so that there is one way to write each path and none to leave it.
-        let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
-        let segment = |part: &str| part.bytes().all(plain) && !matches!(part, "" | "." | "..");
-        match trimmed.strip_prefix('/') {
-            Some(rest) if rest.split('/').all(segment) => Ok(format!("{trimmed}/")),
-            Some(_) => Err("has more than letters, digits, \"-\", \"_\", \".\" and \"~\"".into()),
-            None => Err("does not begin with \"/\", or is nothing else".into()),
+        read_url_path(given.raw.text().ok_or("is not a path")?)
+    }
+
+    fn write(&self, value: &String) -> Option<String> {
+        Some(quoted(value))
+    }
+}
+
+/// `text` with one slash at its end.
+pub(super) fn read_url_path(text: &str) -> Result<String, String> {
+    let trimmed = text.trim_end_matches('/');
+    // Without escapes, so that there is one way to write each path and none to leave it.
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~');
+    let segment = |part: &str| part.bytes().all(plain) && !matches!(part, "" | "." | "..");
+    match trimmed.strip_prefix('/') {
+        Some(rest) if rest.split('/').all(segment) => Ok(format!("{trimmed}/")),
+        Some(_) => Err("has more than letters, digits, \"-\", \"_\", \".\" and \"~\"".into()),
+        None => Err("does not begin with \"/\", or is nothing else".into()),
+    }
+}
+
+/// A line of text that is compared as it is, such as an issuer or the name of a claim.
+pub(crate) fn line() -> Line {
+    Line
+}
+
+pub(crate) struct Line;
+
+/// Of a line of text.
+const LINE_MAX_BYTES: usize = 1024;
+
+impl Kind for Line {
+    type Value = String;
+
+    fn type_name(&self) -> String {
+        "text".into()
+    }
+
+    fn allowed(&self) -> String {
+        format!("1 to {LINE_MAX_BYTES} bytes, no control characters")
+    }
+
+    fn read(&self, given: Given<'_>) -> Result<String, String> {
+        match given.raw.text() {
+            Some("") => Err("is empty".into()),
+            Some(text) if text.len() > LINE_MAX_BYTES => Err("is too long".into()),
+            Some(text) if text.chars().any(char::is_control) => {
+                Err("has a control character".into())
+            }
+            Some(text) => Ok(text.to_owned()),
+            None => Err("is no text".into()),
         }
     }
 

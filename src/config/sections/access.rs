@@ -1,38 +1,10 @@
-//! `[auth]`, `[registration]`, `[web]` and `[log]`.
+//! `[registration]`, `[web]`, `[admin]` and `[log]`.
 
 use std::path::PathBuf;
 
-use crate::config::kinds::{choice, count, optional, path, switch};
+use crate::config::kinds::{choice, optional, path, switch};
 use crate::config::option::section;
-use crate::config::types::{LogFormat, LogLevel, PlainPolicy, ResourceConflict};
-
-section! {
-    /// How clients log in.
-    Auth in "auth." {
-        /// The rounds of PBKDF2 for passwords that are set from now on; those that are set keep
-        /// theirs. It costs each client and each PLAIN login about 0.15 milliseconds per thousand.
-        /// RFC 7677 §4 allows no less than 4096. Every client is told the rounds of an
-        /// account before it logs in: one with others than these can be told to exist.
-        scram_iterations: u32 = 10_000, count(4096..=1_000_000, "rounds"), NewStreams;
-
-        /// Where PLAIN is offered: "private" on links that nobody can listen to (TLS, loopback, a
-        /// trusted proxy that says https), "never" nowhere.
-        plain: PlainPolicy = PlainPolicy::Private, choice(), NewStreams;
-
-        /// Whether ANONYMOUS is offered: anybody gets a session with an address that ends with it.
-        anonymous: bool = false, switch(), NewStreams;
-
-        /// How many logins may fail in one stream before it ends. RFC 6120 §6.4.5 recommends 2 to 5.
-        failures_per_stream: u32 = 5, count(1..=100, "failures"), NewStreams;
-
-        /// Who wins when a client asks for a resource that another session of its account has
-        /// (RFC 6120 §7.7.2.2). "replace": the new one, and the old one ends with `conflict`, so
-        /// that a client that lost its link unnoticed gets in again. "refuse": the old one while a
-        /// stream carries it, and the new one gets `conflict`; a hibernating session gives way in
-        /// any case.
-        resource_conflict: ResourceConflict = ResourceConflict::Replace, choice(), NewStreams;
-    }
-}
+use crate::config::types::{LogFormat, LogLevel};
 
 section! {
     /// Accounts that users make themselves (XEP-0077).
@@ -60,6 +32,19 @@ section! {
 }
 
 section! {
+    /// The interface for operators and applications at `listen.admin`.
+    Admin in "admin." {
+        /// The file of the token that requests to `/v1/` have to carry as `Authorization: Bearer`: one
+        /// line. `/healthz` and `/readyz` ask for none. It may be absent only while `listen.admin` is
+        /// a loopback address; then nobody is asked.
+        token_file: Option<PathBuf> = None, optional(path(), "\"admin.token\""), Restart;
+
+        /// Whether there is a page for operators: sessions, throughput, the latency of acks.
+        dashboard: bool = true, switch(), Restart;
+    }
+}
+
+section! {
     /// The log, on standard error.
     Log in "log." {
         /// How much is logged. The variable STANZAD_LOG goes before it and takes the finer form of
@@ -69,5 +54,9 @@ section! {
         /// "human" for eyes, "json" for one object on each line, "auto" for the first on a terminal
         /// and the second elsewhere.
         format: LogFormat = LogFormat::Auto, choice(), Restart;
+
+        /// The file that events are appended to, one JSON object on each line: sessions that open,
+        /// are resumed and end, each with the reason. They are in the log, too, in fewer words.
+        events: Option<PathBuf> = None, optional(path(), "\"events.json\""), Restart;
     }
 }

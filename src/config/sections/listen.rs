@@ -21,12 +21,13 @@ section! {
         /// The same with TLS; see `[tls]` for the certificate.
         tls: Option<SocketAddr> = None, optional(address(), "\"[::]:5281\""), Restart;
 
-        /// `/healthz` and `/readyz`. It asks for no password, so an address that other machines can
-        /// reach is an error unless `listen.admin_public` is set.
+        /// The interface for operators and applications: `/healthz`, `/readyz`, and what `[admin]`
+        /// is about. An address that other machines can reach is an error unless
+        /// `listen.admin_public` and `admin.token_file` are set.
         admin: Option<SocketAddr> = None, optional(address(), "\"127.0.0.1:5290\""), Restart;
 
-        /// Whether `listen.admin` may be an address that other machines can reach, because something
-        /// else, such as a firewall, keeps strangers away from it.
+        /// Whether `listen.admin` may be an address that other machines can reach. There is no TLS,
+        /// so something else, such as a private network, has to keep strangers from listening in.
         admin_public: bool = false, switch(), Restart;
 
         /// The proxies that are believed when they name the client, by the header of

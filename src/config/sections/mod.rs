@@ -1,25 +1,31 @@
 //! The options, each declared once.
 
 mod access;
+mod auth;
+mod endpoint;
 mod limits;
 mod listen;
 mod shutdown;
 mod sm;
 mod transport;
 
-pub use access::{Auth, Log, Registration, Web};
+pub use access::{Admin, Log, Registration, Web};
+pub use auth::{Auth, JwtAuth, SessionAuth, TicketAuth, TokenAuth};
+pub use endpoint::{Endpoint, EndpointSm, Tier};
 pub use limits::Limits;
 pub use listen::{Listen, Tls};
 pub use shutdown::Shutdown;
 pub use sm::Sm;
-pub use transport::{Bosh, Endpoint, Ws};
+pub use transport::{Bosh, Ws};
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::kinds::{domains, only_domain, optional, path, public_url, span};
+use super::kinds::{domains, only_domain, optional, path, public_url, span, words};
 use super::option::{Effect, Opt, section};
 use super::public_url::PublicUrl;
+use super::types::BuiltInHandler;
 use super::units::{minutes, seconds};
 
 section! {
@@ -43,6 +49,10 @@ section! {
         /// Then it stops waiting for them; what it still holds for anybody is stored before it stops,
         /// however long that takes.
         shutdown_grace: Duration = seconds(10), span(seconds(0)..=minutes(10)), Live;
+
+        /// The handlers that come with the server and are to run, each at an address of its own below
+        /// each domain. "echo" sends each message back to who sent it, at `echo.` and the domain.
+        handlers: Vec<BuiltInHandler> = Vec::new(), words(0, "[\"echo\"]"), Restart;
     }
     sections {
         listen: Listen,
@@ -54,12 +64,15 @@ section! {
         auth: Auth,
         registration: Registration,
         web: Web,
+        admin: Admin,
         shutdown: Shutdown,
         log: Log,
     }
     fields {
         /// The `[[endpoint]]` tables: the WebSocket paths, at least one, no path or name twice.
         endpoints: Vec<Endpoint> = vec![Endpoint::default()];
+        /// The `[tier.NAME]` tables.
+        tiers: BTreeMap<String, Tier> = BTreeMap::new();
     }
 }
 

@@ -1,12 +1,9 @@
-//! `[ws]`, `[bosh]` and `[[endpoint]]`.
+//! `[ws]` and `[bosh]`.
 
 use std::time::Duration;
 
-use crate::config::kinds::{
-    count, name, optional, origins, span, switch, url_path, websocket_url, whole_seconds,
-};
+use crate::config::kinds::{count, optional, span, switch, websocket_url, whole_seconds};
 use crate::config::option::section;
-use crate::config::types::Origins;
 use crate::config::units::{days, hours, minutes, seconds};
 
 section! {
@@ -58,22 +55,5 @@ section! {
         /// How many requests a client may have open at once. It is announced as `requests` (XEP-0124
         /// §7.2), and one less than it is the most that are held.
         requests: u32 = 2, count(2..=10, "requests"), NewStreams;
-    }
-}
-
-section! {
-    /// A WebSocket path and who may use it. There may be several of these tables; the first one takes
-    /// the place of the default.
-    Endpoint in "endpoint." {
-        /// The name of the endpoint in logs.
-        name: String = "web".to_owned(), name(), Restart;
-
-        /// The path. `/ws` and `/ws/` are the same path, and both are served.
-        path: String = "/ws/".to_owned(), url_path(), Restart;
-
-        /// The web pages that may open a stream here: those of the origin of `public_url`, all, or
-        /// those of a list. Any other page is refused with 403. A client that sends no `Origin` is
-        /// no web page and is served.
-        origins: Origins = Origins::SameOrigin, origins(), NewStreams;
     }
 }

@@ -78,7 +78,8 @@ fn toml_on_the_command_line_replaces_all_endpoints() {
         [Endpoint {
             name: "x".into(),
             path,
-            origins: Origins::Any
+            origins: Origins::Any,
+            ..Endpoint::default()
         }]
     );
 }

@@ -49,6 +49,7 @@ fn every_key_of_a_typical_file_is_read() {
         name: "web".into(),
         path: "/ws/".into(),
         origins,
+        ..Endpoint::default()
     };
     assert_eq!(config.endpoints, [web]);
 }

@@ -1,9 +1,15 @@
 //! Values that are allowed alone and not together.
 
+mod endpoints;
+mod sm;
+mod tiers;
+
+pub(super) use endpoints::paths_collide;
+
 use std::collections::HashMap;
 
 use super::units::{format_duration, format_size};
-use super::{Config, Origins};
+use super::{AuthMethod, Config, Origins};
 
 /// Values that do not go together.
 pub(super) struct Conflict {
@@ -29,11 +35,13 @@ pub(super) fn conflicts(config: &Config) -> Vec<Conflict> {
         queue_holds_a_stanza,
         burst_holds_a_stanza,
         admin_is_closed,
-        acks_are_asked_for,
-        acks_come_before_the_bound,
+        admin_has_a_token,
+        keys_have_one_source,
     ]);
     let mut found: Vec<Conflict> = checks.filter_map(|check| check(config)).collect();
-    found.extend(endpoint_conflicts(config));
+    found.extend(sm::conflicts(config));
+    found.extend(tiers::conflicts(config));
+    found.extend(endpoints::conflicts(config));
     found
 }
 
@@ -100,11 +108,26 @@ fn listeners_differ(config: &Config) -> Option<Conflict> {
 }
 
 fn something_is_served(config: &Config) -> Option<Conflict> {
-    if config.ws.enabled || config.bosh.enabled {
+    if config.bosh.enabled {
         return None;
     }
-    let why = "ws.enabled and bosh.enabled are both false; no client could connect";
-    conflict(&["ws.enabled", "bosh.enabled"], why.to_owned())
+    if !config.ws.enabled {
+        let why = "ws.enabled and bosh.enabled are both false; no client could connect";
+        return conflict(&["ws.enabled", "bosh.enabled"], why.to_owned());
+    }
+    // That there are none at all is told elsewhere.
+    let endpoints = &config.endpoints;
+    if endpoints.is_empty() || endpoints.iter().any(|endpoint| endpoint.enabled) {
+        return None;
+    }
+    let mut keys = vec!["bosh.enabled".to_owned()];
+    keys.extend((0..endpoints.len()).map(|index| format!("endpoint.{index}.enabled")));
+    let why = "bosh.enabled and endpoint.enabled of every endpoint are false; no client could \
+               connect";
+    Some(Conflict {
+        keys,
+        why: why.to_owned(),
+    })
 }
 
 fn key_has_a_certificate(config: &Config) -> Option<Conflict> {
@@ -177,7 +200,7 @@ fn burst_holds_a_stanza(config: &Config) -> Option<Conflict> {
     conflict(&["limits.user_bytes_burst", "limits.max_stanza_bytes"], why)
 }
 
-/// It asks for no password, so nobody is to open it to the network by a slip.
+/// It has no TLS, so nobody is to open it to the network by a slip.
 fn admin_is_closed(config: &Config) -> Option<Conflict> {
     let listen = &config.listen;
     let address = listen.admin?;
@@ -185,85 +208,31 @@ fn admin_is_closed(config: &Config) -> Option<Conflict> {
         return None;
     }
     let why = format!(
-        "listen.admin ({address}) can be reached from other machines and asks for no password; \
-         use a loopback address, or set listen.admin_public = true if a firewall guards it"
+        "listen.admin ({address}) can be reached from other machines and has no TLS; use a \
+         loopback address, or set listen.admin_public = true if nobody can listen in"
     );
     conflict(&["listen.admin", "listen.admin_public"], why)
 }
 
-fn acks_are_asked_for(config: &Config) -> Option<Conflict> {
-    let sm = &config.sm;
-    if !sm.enabled || sm.ack_request_frequency != 0 || !sm.ack_request_delay.is_zero() {
+fn admin_has_a_token(config: &Config) -> Option<Conflict> {
+    let address = config.listen.admin?;
+    if address.ip().to_canonical().is_loopback() || config.admin.token_file.is_some() {
         return None;
     }
-    let why = "sm.ack_request_frequency and sm.ack_request_delay are both 0, so the server never \
-               asks for an ack and sm.max_unacked is reached in time; set one of them";
-    conflict(
-        &["sm.ack_request_frequency", "sm.ack_request_delay"],
-        why.to_owned(),
-    )
-}
-
-fn acks_come_before_the_bound(config: &Config) -> Option<Conflict> {
-    let sm = &config.sm;
-    if (sm.ack_request_frequency as usize) < sm.max_unacked {
-        return None;
-    }
-    let (frequency, bound) = (sm.ack_request_frequency, sm.max_unacked);
     let why = format!(
-        "sm.ack_request_frequency ({frequency}) has to be lower than sm.max_unacked ({bound}), or \
-         the queue is full before an ack is asked for"
+        "listen.admin ({address}) can be reached from other machines, so admin.token_file has to \
+         name the file of the token that it asks for"
     );
-    conflict(&["sm.ack_request_frequency", "sm.max_unacked"], why)
+    conflict(&["listen.admin", "admin.token_file"], why)
 }
 
-/// What is served beside the endpoints.
-const RESERVED_PATHS: [&str; 3] = [super::BOSH_PATH, "/client/", "/.well-known/"];
-
-fn endpoint_conflicts(config: &Config) -> Vec<Conflict> {
-    let mut found = Vec::new();
-    if config.endpoints.is_empty() {
-        let why = "endpoint is an empty list; to serve no WebSocket set ws.enabled = false";
-        found.extend(conflict(&["endpoint"], why.to_owned()));
+fn keys_have_one_source(config: &Config) -> Option<Conflict> {
+    let jwt = &config.auth.jwt;
+    if jwt.jwks_url.is_none() || jwt.jwks_file.is_none() {
+        return None;
     }
-    let (mut names, mut paths) = (HashMap::new(), HashMap::new());
-    for (index, endpoint) in config.endpoints.iter().enumerate() {
-        let mut blame = |key: &str, why: String| {
-            let key = format!("endpoint.{index}.{key}");
-            found.extend(conflict(&["endpoint", &key], why));
-        };
-        if let Some(first) = names.insert(&endpoint.name, index) {
-            let name = &endpoint.name;
-            blame(
-                "name",
-                format!(
-                    "endpoints {first} and {index} (counted from 0) have the same name {name:?}"
-                ),
-            );
-        }
-        if let Some(first) = paths.insert(&endpoint.path, index) {
-            let path = &endpoint.path;
-            blame(
-                "path",
-                format!(
-                    "endpoints {first} and {index} (counted from 0) have the same path {path:?}"
-                ),
-            );
-        }
-        if let Some(reserved) = RESERVED_PATHS
-            .iter()
-            .find(|path| endpoint.path.starts_with(**path))
-        {
-            blame(
-                "path",
-                format!(
-                    "endpoint.path {:?} is in {reserved:?}, which is served already",
-                    endpoint.path
-                ),
-            );
-        }
-    }
-    found
+    let why = "auth.jwt.jwks_url and auth.jwt.jwks_file are both set; keep one";
+    conflict(&["auth.jwt.jwks_url", "auth.jwt.jwks_file"], why.to_owned())
 }
 
 impl Config {
@@ -296,14 +265,34 @@ impl Config {
         warn(
             self.listen
                 .admin
-                .is_some_and(|address| !address.ip().is_loopback()),
-            "listen.admin can be reached from other machines, and it asks for no password",
+                .is_some_and(|address| !address.ip().to_canonical().is_loopback()),
+            "listen.admin can be reached from other machines without TLS: who listens in reads the \
+             token",
         );
         warn(
             self.endpoints
                 .iter()
                 .any(|endpoint| endpoint.origins == Origins::Any),
             "endpoint.origins is \"*\": any web page may open a stream in the browser of a visitor",
+        );
+        let asks = |method| {
+            self.endpoints
+                .iter()
+                .any(|endpoint| endpoint.auth.contains(&method))
+        };
+        let jwt = &self.auth.jwt;
+        warn(
+            asks(AuthMethod::Jwt) && jwt.audience.is_none(),
+            "auth.jwt.audience is not set: a token that was made for another service will do, too",
+        );
+        let in_clear = |url: &Option<String>| url.as_deref().is_some_and(is_in_clear);
+        warn(
+            in_clear(&jwt.jwks_url),
+            "auth.jwt.jwks_url is http: who is on the way can give keys of their own",
+        );
+        warn(
+            in_clear(&self.auth.session.url),
+            "auth.session.url is http: what clients are let in by can be read on the way",
         );
         warn(
             self.sm.debug_first_h != 0,
@@ -315,6 +304,13 @@ impl Config {
         );
         warnings
     }
+}
+
+/// Whether what is sent there leaves this machine without TLS.
+fn is_in_clear(url: &str) -> bool {
+    let site = url.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+    let site = site.split(['?', '#']).next().unwrap_or_default();
+    super::PublicUrl::parse(site).is_ok_and(|url| !url.is_secure() && !is_loopback(url.host()))
 }
 
 fn is_loopback(host: &str) -> bool {
