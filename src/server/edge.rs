@@ -55,15 +55,14 @@ impl Edge {
             gates,
             ..options::bosh(config)
         }));
-        let endpoints = match config.ws.enabled {
-            true => config.endpoints.iter().collect(),
-            false => Vec::new(),
-        };
-        let served = endpoints.into_iter().map(|endpoint| {
-            let path = endpoint.path.trim_end_matches('/').into();
-            (path, Arc::new(self.endpoint(config, endpoint)))
-        });
-        self.front.endpoints.store(Arc::new(served.collect()));
+        let mut served = ws::Endpoints::new();
+        for endpoint in enabled(config) {
+            let at = Arc::new(self.endpoint(config, endpoint));
+            for path in std::iter::once(&endpoint.path).chain(&endpoint.paths) {
+                served.insert(path.trim_end_matches('/').into(), at.clone());
+            }
+        }
+        self.front.endpoints.store(Arc::new(served));
     }
 
     fn endpoint(&self, config: &Config, endpoint: &config::Endpoint) -> ws::Endpoint {
@@ -123,6 +122,12 @@ impl Edge {
     }
 }
 
+/// The endpoints that are served.
+fn enabled(config: &Config) -> impl DoubleEndedIterator<Item = &config::Endpoint> {
+    let endpoints = config.endpoints.iter();
+    endpoints.filter(|endpoint| config.ws.enabled && endpoint.enabled)
+}
+
 /// The page at `/`; it learns the passwords of demo accounts where they are good: on loopback.
 fn console(config: &Config, demo: &[DemoAccount]) -> Router {
     let settings = client_settings(config);
@@ -159,15 +164,8 @@ pub(super) fn client_files(config: &Config) -> Result<Option<ClientFiles>, Files
 /// endpoint, which is the default one, comes last.
 fn discovery(config: &Config) -> Endpoints {
     let url = config.public_url().to_string();
-    let websocket: Vec<&str> = match config.ws.enabled {
-        true => config
-            .endpoints
-            .iter()
-            .rev()
-            .map(|endpoint| &*endpoint.path)
-            .collect(),
-        false => Vec::new(),
-    };
+    let websocket = enabled(config).rev().map(|endpoint| &*endpoint.path);
+    let websocket: Vec<&str> = websocket.collect();
     let bosh: &[&str] = if config.bosh.enabled {
         &[BOSH_PATH]
     } else {

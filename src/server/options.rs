@@ -65,8 +65,25 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
 }
 
 /// The same with what an endpoint has for itself.
-pub(super) fn stream_at(config: &Config, _endpoint: &config::Endpoint) -> StreamOptions {
-    stream(config)
+pub(super) fn stream_at(config: &Config, endpoint: &config::Endpoint) -> StreamOptions {
+    fn over<T: Copy>(option: &mut T, own: Option<T>) {
+        if let Some(own) = own {
+            *option = own;
+        }
+    }
+    let mut options = stream(config);
+    let (sm, own) = (&mut options.sm, &endpoint.sm);
+    over(&mut sm.enabled, own.enabled);
+    over(
+        &mut sm.unsolicited_ack_frequency,
+        own.unsolicited_ack_frequency,
+    );
+    over(&mut sm.unsolicited_ack_delay, own.unsolicited_ack_delay);
+    over(&mut sm.ack_request_frequency, own.ack_request_frequency);
+    over(&mut sm.ack_request_delay, own.ack_request_delay);
+    over(&mut sm.ack_timeout, own.ack_timeout);
+    over(&mut sm.resume_timeout, own.resume_timeout);
+    options
 }
 
 pub(super) fn sessions(config: &Config) -> SessionsOptions {
