@@ -1,28 +1,69 @@
 //! What an application puts into a server before it starts.
 
+use super::authenticator::{Authenticator, authenticator};
+use super::handlers::HandlerService;
 use super::keys::Keys;
+use super::listeners::Listeners;
 use super::start::Parts;
-use super::{Handover, Server, StartError};
+use super::{Echo, Handler, Handover, Listener, Server, StartError, WeakServer, options};
 use crate::backend::local::Service;
-use crate::config::Config;
+use crate::config::{BuiltInHandler, Config};
+use std::sync::Arc;
 
 /// A server to be. See [`Server::builder`].
 #[must_use = "nothing is served before it is built"]
 pub struct ServerBuilder {
     config: Config,
     demo: bool,
-    pub(super) keys: Keys,
-    pub(super) services: Vec<Box<dyn Service>>,
+    keys: Keys,
+    hosts: Vec<Arc<str>>,
+    services: Vec<Box<dyn Service>>,
+    listeners: Listeners,
+    server: WeakServer,
 }
 
 impl ServerBuilder {
     pub(super) fn new(config: Config) -> Self {
-        Self {
-            config,
+        let server = WeakServer::default();
+        let builder = Self {
+            hosts: options::hosts(&config),
             demo: false,
             keys: Keys::default(),
             services: Vec::new(),
-        }
+            listeners: Listeners::new(server.clone()),
+            server,
+            config,
+        };
+        builder.with_built_in_handlers()
+    }
+
+    fn with_built_in_handlers(self) -> Self {
+        let names = self.config.handlers.clone();
+        names.iter().fold(self, |builder, name| match name {
+            BuiltInHandler::Echo => builder.handler("echo", Echo),
+        })
+    }
+
+    /// Decides about each client before the 101, after the ways that its endpoint names
+    /// (`endpoint.auth`). The last one given counts.
+    pub fn authenticator(mut self, decides: impl Authenticator) -> Self {
+        self.keys.authenticator = Some(authenticator(decides));
+        self
+    }
+
+    /// Puts a service at `name.` and each domain that is served: `handler("echo", …)` answers what
+    /// is sent to `echo.example.org`. Of two with the same name the first one is asked.
+    pub fn handler(mut self, name: &str, handler: impl Handler) -> Self {
+        let service = HandlerService::new(name, &self.hosts, handler, self.server.clone());
+        self.services.push(Box::new(service));
+        self
+    }
+
+    /// Tells a part of the application what becomes of sessions. There may be several; they are
+    /// told one after the other, in the order in which they were given.
+    pub fn listener(mut self, listener: impl Listener) -> Self {
+        self.listeners.add(listener);
+        self
     }
 
     /// Whether to make two accounts with fresh passwords, good on loopback only. Without it, those
@@ -52,7 +93,7 @@ impl ServerBuilder {
     }
 
     async fn assemble(self, sockets: Option<Handover>) -> Result<Server, StartError> {
-        let parts = Parts::assemble(self.config, self.demo, self.services).await?;
-        Server::assemble(parts, self.keys, sockets).await
+        let parts = Parts::assemble(self.config, self.demo, self.services, self.listeners).await?;
+        Server::assemble(parts, self.keys, &self.server, sockets).await
     }
 }

@@ -18,7 +18,7 @@ use crate::store::Store;
 use arc_swap::ArcSwap;
 use axum::Router;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -45,6 +45,16 @@ struct Inner {
     listeners: Mutex<JoinSet<()>>,
     /// None: the server has stopped, or is about to.
     sweep: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// Leads to the server once it is there, and as long as it is. For what the server itself holds.
+#[derive(Clone, Default)]
+pub(super) struct WeakServer(Arc<OnceLock<Weak<Inner>>>);
+
+impl WeakServer {
+    pub fn upgrade(&self) -> Option<Server> {
+        self.0.get()?.upgrade().map(Server)
+    }
 }
 
 impl Server {
@@ -83,6 +93,7 @@ impl Server {
     pub(super) async fn assemble(
         parts: Parts,
         keys: Keys,
+        weak: &WeakServer,
         sockets: Option<Handover>,
     ) -> Result<Self, StartError> {
         let mut config = parts.config;
@@ -114,6 +125,7 @@ impl Server {
             listeners: Mutex::default(),
             sweep: Mutex::new(Some(sweep)),
         }));
+        let _ = weak.0.set(Arc::downgrade(&server.0)); // it is new
         if let Some(ports) = ports {
             server.listen(ports, app);
         }

@@ -4,18 +4,23 @@
 //! over changed options; [`Server::stop`] closes streams within a grace period and leaves nothing
 //! behind that belongs on disk.
 
+mod authenticator;
 mod builder;
 mod check;
 mod delivery;
 mod demo;
 mod edge;
 mod endings;
+mod guarded;
 mod handle;
+mod handlers;
 mod handover;
 mod keys;
+mod listeners;
 mod options;
 mod ports;
 mod restore;
+mod session_handle;
 mod shutdown;
 #[cfg(test)]
 mod simulation;
@@ -23,13 +28,18 @@ mod start;
 mod sweep;
 mod verbs;
 
+pub use authenticator::Authenticator;
 pub use builder::ServerBuilder;
 pub use check::{Check, checks};
 pub use delivery::Delivery;
 pub use demo::DemoAccount;
 pub use handle::Server;
+use handle::WeakServer;
+pub use handlers::{Echo, Handler};
 pub use handover::{Handover, HandoverError, Port};
+pub use listeners::{Event, Listener};
 pub use options::hosts;
+pub use session_handle::SessionHandle;
 pub use shutdown::Stopped;
 pub use start::{StartError, open_store};
 pub use verbs::CloseReason;

@@ -2,6 +2,7 @@
 
 use super::demo::{self, DemoAccount};
 use super::handover::HandoverError;
+use super::listeners::Listeners;
 use super::options;
 use crate::backend::local::{Local, OptionsError, Service};
 use crate::config::{Config, Durability};
@@ -79,6 +80,7 @@ impl Parts {
         config: Config,
         demo: bool,
         services: Vec<Box<dyn Service>>,
+        listeners: Listeners,
     ) -> Result<Self, StartError> {
         warn(&config);
         if demo {
@@ -92,7 +94,7 @@ impl Parts {
                 Vec::new()
             }
         };
-        let (local, rooms) = rooms(&config, &store, &demo, services).await?;
+        let (local, rooms) = rooms(&config, &store, &demo, services, listeners).await?;
         let tls = tls(&config)?;
         Ok(Self {
             config,
@@ -143,9 +145,14 @@ async fn rooms(
     store: &Arc<dyn Store>,
     demo: &[DemoAccount],
     services: Vec<Box<dyn Service>>,
+    listeners: Listeners,
 ) -> Result<(Arc<Local>, Arc<Rooms>), StartError> {
-    let sessions = Sessions::with_journal(options::sessions(config), store.journal());
+    let mut sessions = Sessions::with_journal(options::sessions(config), store.journal());
     sessions.budget().set_limit(config.limits.memory);
+    let listeners = (!listeners.is_empty()).then(|| Arc::new(listeners));
+    if let Some(listeners) = &listeners {
+        sessions.add_observer(listeners.clone());
+    }
     let sessions = Arc::new(sessions);
     let secret = store.secret().await?;
     let demo: HashSet<_> = demo.iter().map(|account| account.jid.clone()).collect();
@@ -156,6 +163,9 @@ async fn rooms(
         store.clone(),
         services,
     )?;
+    if let Some(listeners) = listeners {
+        local.set_tap(listeners);
+    }
     let shared: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
     let rooms = Rooms {
         backend: local.clone(),

@@ -21,6 +21,7 @@ mod repeats;
 mod session;
 mod target;
 mod tombstones;
+mod values;
 
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::{Connection, EndReason, Session, Sessions};
 use crate::auth::SaslFailure;
+use crate::stream::StreamFault;
 use std::fmt;
 use std::sync::Arc;
 
@@ -32,6 +33,11 @@ pub trait Observer: Send + Sync {
     /// Another stream carries it, which [`Session::connection`] tells of.
     fn resumed(&self, session: &Arc<Session>) {
         let _ = session;
+    }
+
+    /// Its stream ends with a stream error. What becomes of the session is told after it.
+    fn faulted(&self, session: &Arc<Session>, fault: &StreamFault) {
+        let _ = (session, fault);
     }
 
     /// It is over and takes nothing more. What its client never got is yet to find its place.
@@ -96,6 +102,12 @@ impl Sessions {
     pub fn resumed(&self, session: &Arc<Session>, connection: Arc<Connection>) {
         session.set_connection(connection);
         self.observers.tell(|observer| observer.resumed(session));
+    }
+
+    /// For the owner of its stream, which ends with a stream error.
+    pub fn faulted(&self, session: &Arc<Session>, fault: &StreamFault) {
+        self.observers
+            .tell(|observer| observer.faulted(session, fault));
     }
 
     /// For the owner of a stream: somebody did not get in.

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
 use super::recording::Line;
 use super::repeats::Repeats;
+use super::values::Values;
 use crate::auth::Admission;
 use crate::budget::{Budget, Charge, Ledger, stanza_bytes};
 use crate::stanza::ByteString;
@@ -151,6 +152,7 @@ pub struct Session {
     notes: Mutex<String>,
     pub(super) repeats: Repeats,
     data: OnceLock<Arc<dyn Any + Send + Sync>>,
+    values: Values,
 }
 
 impl Session {
@@ -182,6 +184,7 @@ impl Session {
             notes: Mutex::default(),
             repeats,
             data: OnceLock::new(),
+            values: Values::default(),
         }
     }
 
@@ -368,6 +371,21 @@ impl Session {
     /// Sets what the backend keeps with the session. Returns whether it was the first time.
     pub fn set_data(&self, data: Arc<dyn Any + Send + Sync>) -> bool {
         self.data.set(data).is_ok()
+    }
+
+    /// Keeps a value with it, one of each type. Returns the one that was there before.
+    pub fn put<T: Any + Send + Sync>(&self, value: T) -> Option<Arc<T>> {
+        self.values.put(value)
+    }
+
+    /// The value of this type.
+    pub fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
+        self.values.get()
+    }
+
+    /// The value of this type; if there is none, this one from now on.
+    pub fn get_or_put<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
+        self.values.get_or_put(make)
     }
 
     /// The groups that it has joined.

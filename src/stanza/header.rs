@@ -74,6 +74,30 @@ impl Kind {
         }
     }
 
+    /// The attribute `type`; `None` for the kind that has none.
+    pub fn type_attribute(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Message(MessageType::Normal) | Self::Presence(PresenceType::Available) => {
+                return None;
+            }
+            Self::Message(MessageType::Chat) => "chat",
+            Self::Message(MessageType::Groupchat) => "groupchat",
+            Self::Message(MessageType::Headline) => "headline",
+            Self::Presence(PresenceType::Unavailable) => "unavailable",
+            Self::Presence(PresenceType::Subscribe) => "subscribe",
+            Self::Presence(PresenceType::Subscribed) => "subscribed",
+            Self::Presence(PresenceType::Unsubscribe) => "unsubscribe",
+            Self::Presence(PresenceType::Unsubscribed) => "unsubscribed",
+            Self::Presence(PresenceType::Probe) => "probe",
+            Self::Iq(IqType::Get) => "get",
+            Self::Iq(IqType::Set) => "set",
+            Self::Iq(IqType::Result) => "result",
+            Self::Message(MessageType::Error)
+            | Self::Presence(PresenceType::Error)
+            | Self::Iq(IqType::Error) => "error",
+        })
+    }
+
     /// Whether an error may answer it: never an error, nor an iq result (RFC 6120 §8.3.1, §8.2.3).
     pub fn may_be_answered_by_an_error(self) -> bool {
         !matches!(

@@ -22,7 +22,7 @@ pub fn error_reply(stanza: &Stanza, error: &StanzaError) -> Option<ByteString> {
     let id = stanza.id.as_deref();
     Some(write(
         stanza.kind.element(),
-        "error",
+        Some("error"),
         id,
         from,
         stanza.from.as_str(),
@@ -48,7 +48,7 @@ impl Refused {
         let from = self.to.as_ref().map_or(server, |to| to.as_str());
         Some(write(
             self.element,
-            "error",
+            Some("error"),
             self.id.as_deref(),
             from,
             to,
@@ -57,30 +57,29 @@ impl Refused {
     }
 }
 
-/// The result that answers an iq request (RFC 6120 §8.2.3). `content` is XML, or empty.
-pub fn iq_result(request: &Stanza, content: &str) -> ByteString {
-    debug_assert!(matches!(request.kind, Kind::Iq(IqType::Get | IqType::Set)));
+/// What answers a stanza, as a stanza of this kind.
+pub(super) fn answer(stanza: &Stanza, kind: Kind, content: &str) -> ByteString {
     let bare;
-    let from = match &request.to {
+    let from = match &stanza.to {
         Some(to) => to.as_str(),
         None => {
-            bare = request.from.to_bare();
+            bare = stanza.from.to_bare();
             bare.as_str()
         }
     };
-    write(
-        "iq",
-        "result",
-        request.id.as_deref(),
-        from,
-        request.from.as_str(),
-        content,
-    )
+    let (id, to) = (stanza.id.as_deref(), stanza.from.as_str());
+    write(kind.element(), kind.type_attribute(), id, from, to, content)
+}
+
+/// The result that answers an iq request (RFC 6120 §8.2.3). `content` is XML, or empty.
+pub fn iq_result(request: &Stanza, content: &str) -> ByteString {
+    debug_assert!(matches!(request.kind, Kind::Iq(IqType::Get | IqType::Set)));
+    answer(request, Kind::Iq(IqType::Result), content)
 }
 
 fn write(
     element: &str,
-    kind: &str,
+    kind: Option<&str>,
     id: Option<&str>,
     from: &str,
     to: &str,
@@ -91,7 +90,7 @@ fn write(
     text.push_str(element);
     for (name, value) in [
         ("xmlns", Some(CLIENT_NS)),
-        ("type", Some(kind)),
+        ("type", kind),
         ("id", id),
         ("from", Some(from)),
         ("to", Some(to)),

@@ -1,7 +1,7 @@
 //! Stanzas that an application writes.
 
 use super::header::OWN_LIMITS;
-use super::{CLIENT_NS, Stanza, address};
+use super::{CLIENT_NS, IqType, Kind, Stanza, address, reply};
 use crate::xml::{Scanner, XmlFault};
 
 /// Why a text is no stanza.
@@ -44,6 +44,47 @@ impl Stanza {
         let sent =
             sent.map_err(|refused| WrittenError::Header(refused.error.condition.as_str()))?;
         Self::of_server(sent.text).ok_or(WrittenError::Element)
+    }
+
+    /// What is between its start tag and its end tag, as XML; empty if there is nothing.
+    pub fn content(&self) -> String {
+        let mut scanner = Scanner::new(OWN_LIMITS);
+        match scanner.scan(&self.text) {
+            Ok(frame) => frame.content().to_owned(),
+            Err(_) => String::new(), // it has been read before, so that this does not happen
+        }
+    }
+
+    /// The answer to it: from where it went to, to where it came from, with its id. To an iq it is
+    /// the result, to anything else a stanza of the same type. `content`: XML, or empty.
+    #[must_use]
+    pub fn answered(&self, content: &str) -> Self {
+        let kind = match self.kind {
+            Kind::Iq(_) => Kind::Iq(IqType::Result),
+            kind => kind,
+        };
+        let text = reply::answer(self, kind, content);
+        let from = self
+            .to
+            .clone()
+            .unwrap_or_else(|| self.from.to_bare().into());
+        Self {
+            kind,
+            to: Some(self.from.clone()),
+            from,
+            payload: None,
+            text,
+            ..self.clone()
+        }
+    }
+
+    /// The same stanza, sent by somebody else.
+    #[must_use]
+    pub fn sent_by(&self, from: &address::Jid) -> Self {
+        let mut scanner = Scanner::new(OWN_LIMITS);
+        let read = scanner.scan(&self.text).ok();
+        let read = read.and_then(|frame| Self::read(&frame, from)?.ok());
+        read.unwrap_or_else(|| self.clone())
     }
 }
 

@@ -95,7 +95,7 @@ impl Local {
     }
 
     /// Answers a client. One that asks and does not read is read more slowly itself.
-    pub(super) fn answer(&self, session: &Arc<Session>, text: ByteString, kind: Kind) -> Routed {
+    pub(crate) fn answer(&self, session: &Arc<Session>, text: ByteString, kind: Kind) -> Routed {
         let mut deliveries = Deliveries::default();
         self.push(
             session,
@@ -106,7 +106,7 @@ impl Local {
     }
 
     /// Answers a stanza with an error, if an error may answer it.
-    pub(super) fn refuse(
+    pub(crate) fn refuse(
         &self,
         session: &Arc<Session>,
         stanza: &Stanza,

@@ -32,6 +32,7 @@ pub mod services;
 mod state;
 mod subscribing;
 mod subscriptions;
+mod tap;
 mod throttling;
 mod unfinished;
 
@@ -40,6 +41,7 @@ mod tests;
 
 pub use options::{ConflictPolicy, LocalOptions, OptionsError};
 pub use services::Service;
+pub use tap::Tap;
 
 use super::{Backend, BoxFuture, Connection, Routed, SaslExchange};
 use crate::auth::{Mechanism, Offer, Realm, Secret, Throttle, ThrottleLimits};
@@ -50,7 +52,7 @@ use crate::store::Store;
 use crate::stream::Outbound;
 use account::Accounts;
 use arc_swap::ArcSwap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use tokio::sync::{Notify, Semaphore};
 use unfinished::Unfinished;
 
@@ -72,6 +74,7 @@ pub struct Local {
     costly: Arc<Semaphore>,
     services: Vec<Box<dyn Service>>,
     unfinished: Unfinished,
+    tap: OnceLock<Arc<dyn Tap>>,
 }
 
 impl Local {
@@ -106,6 +109,7 @@ impl Local {
             costly: Arc::new(Semaphore::new(cores)),
             services,
             unfinished: Unfinished::new(),
+            tap: OnceLock::new(),
         }))
     }
 

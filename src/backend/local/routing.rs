@@ -32,6 +32,13 @@ impl Local {
         if self.is_repeat(session, &stanza) {
             return Routed::Done;
         }
+        match self.tap.get() {
+            Some(tap) => self.tapped(&**tap, session, stanza),
+            None => self.route_on(session, stanza),
+        }
+    }
+
+    pub(super) fn route_on(&self, session: &Arc<Session>, stanza: Stanza) -> Routed {
         if let Some(service) = stanza.to.as_ref().and_then(|to| self.service_at(to)) {
             return self.route_to_service(service, session, stanza);
         }

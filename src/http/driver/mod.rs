@@ -658,6 +658,9 @@ impl Driver {
             Notice::Fault(fault) => {
                 let condition = fault.condition().as_str();
                 tracing::info!(session, %address, condition, reason = %fault, "stream error");
+                if let Some(session) = &self.session {
+                    self.rooms.sessions.faulted(session, fault);
+                }
             }
         }
     }
