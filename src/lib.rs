@@ -41,3 +41,13 @@ pub mod stanza;
 pub mod store;
 pub mod stream;
 pub mod xml;
+
+pub use auth::Admission;
+pub use config::Config;
+pub use http::gate::Handshake;
+pub use server::{
+    Authenticator, CloseReason, Delivery, Event, Handler, Listener, Server, ServerBuilder,
+    SessionHandle,
+};
+pub use sessions::{EndReason, SessionId, SessionInfo, Target};
+pub use stanza::{Stanza, StanzaError};

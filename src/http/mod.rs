@@ -2,6 +2,7 @@
 
 pub mod admin;
 pub mod bosh;
+pub mod connect_info;
 pub mod departure;
 pub mod door;
 pub mod driver;

@@ -10,8 +10,10 @@ use super::{DemoAccount, StartError, Stopped, options, restore, shutdown, sweep}
 use crate::backend::local::Local;
 use crate::config::Config;
 use crate::http::admin;
+use crate::http::connect_info::with_peers;
 use crate::http::departure::{Departure, departure};
 use crate::http::driver::Rooms;
+use crate::http::listener::ConnectionCap;
 use crate::http::tls::{CertificateReport, TlsKeeper};
 use crate::sessions::Sessions;
 use crate::store::Store;
@@ -167,10 +169,10 @@ impl Server {
     /// The routes of clients, for an axum application: the endpoints, BOSH, discovery, and the
     /// pages of `[web]`. They have no fallback, and want nothing of the application.
     ///
-    /// Serve them with `into_make_service_with_connect_info::<SocketAddr>()` and put a
-    /// [`Peer`](crate::http::peer::Peer) into the extensions of each request, as
-    /// [`peer_of_connect_info`](crate::http::peer::peer_of_connect_info) does; without one, nothing
-    /// is known of a client, and what needs a private link is not offered to it.
+    /// Serve them with `into_make_service_with_connect_info::<SocketAddr>()`, so that the address of
+    /// a client is known (`listen.trusted_proxies` counts here, too), or put a
+    /// [`Peer`](crate::http::peer::Peer) into the extensions of each request. Without either, nothing
+    /// is known of a client, and what needs a private link, such as PLAIN, is not offered to it.
     ///
     /// An endpoint that a reload adds is not among them.
     ///
@@ -178,7 +180,10 @@ impl Server {
     ///
     /// [`StartError::Files`] for a `web.client_dir` that holds no client.
     pub fn router(&self) -> Result<Router, StartError> {
-        Ok(self.0.edge.router(&self.config(), &self.0.demo)?)
+        let config = self.config();
+        let router = self.0.edge.router(&config, &self.0.demo)?;
+        let peers = options::listener(&config, &ConnectionCap::new(usize::MAX), None);
+        Ok(with_peers(router, peers))
     }
 
     /// The options in force, with the ports that were really taken.

@@ -2,7 +2,7 @@
 
 use stanzad::auth::{Credentials, ITERATIONS_MIN};
 use stanzad::config::{Config, Sources};
-use stanzad::server::Server;
+use stanzad::server::{Handover, Server, ServerBuilder};
 use stanzad::store::{Sqlite, Store};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -41,12 +41,22 @@ impl TestServer {
     /// The same over a directory that an earlier server has used.
     pub async fn at(state: TempDir, options: &[&str]) -> Self {
         make_accounts(state.path()).await;
-        let sources = Sources {
-            set: settings(state.path(), options),
-            ..Sources::default()
-        };
-        let config = Config::load(&sources).expect("options in order");
+        let config = config(state.path(), options);
         let server = Server::start(config, false).await.expect("a server");
+        Self { server, state }
+    }
+
+    /// A server that an application puts something into.
+    pub async fn built(
+        options: &[&str],
+        build: impl FnOnce(ServerBuilder) -> ServerBuilder,
+    ) -> Self {
+        let state = tempfile::tempdir().expect("a directory");
+        make_accounts(state.path()).await;
+        let config = config(state.path(), options);
+        let builder = build(Server::builder(config));
+        let server = builder.start_on(Handover::default()).await;
+        let server = server.expect("a server");
         Self { server, state }
     }
 
@@ -76,6 +86,15 @@ impl TestServer {
         let sessions = self.server.sessions();
         super::until("the number of sessions", || sessions.len() == count).await;
     }
+}
+
+/// The options of a test server.
+pub fn config(state: &Path, options: &[&str]) -> Config {
+    let sources = Sources {
+        set: settings(state, options),
+        ..Sources::default()
+    };
+    Config::load(&sources).expect("options in order")
 }
 
 /// What every test server is told, and then `options`.
