@@ -1,6 +1,7 @@
 //! Tiers that would throttle nobody, or everybody.
 
 use super::Conflict;
+use crate::config::load::TIER_OPTIONS;
 use crate::config::units::format_size;
 use crate::config::{Config, Tier};
 
@@ -27,7 +28,10 @@ fn of(name: &str, tier: &Tier, longest: usize) -> Vec<Conflict> {
             "tier.{name}.stanzas and tier.{name}.bytes are both absent; set one of them, or the \
              tier bounds nothing"
         );
-        blame(&["stanzas", "bytes"], why);
+        // Whatever was said of it is the place to say more.
+        let all = TIER_OPTIONS.iter();
+        let all: Vec<_> = all.map(|option| option.name_within("tier")).collect();
+        blame(&all, why);
         return found;
     }
     if tier.burst.is_some() && tier.stanzas.is_none() {

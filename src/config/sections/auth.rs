@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::Config;
 use crate::config::kinds::{
     choice, count, header_names, http_url, line, optional, path, span, switch, tokens,
     whole_seconds,
@@ -130,5 +131,14 @@ section! {
 
         /// How long the answer may take. Then the client gets 503.
         timeout: Duration = seconds(3), span(Duration::from_millis(100)..=seconds(30)), NewStreams;
+    }
+}
+
+impl Config {
+    /// Whether SASL OAUTHBEARER is offered: it is not switched off, and there are tokens to look at.
+    pub fn oauthbearer(&self) -> bool {
+        let jwt = &self.auth.jwt;
+        let keys = jwt.jwks_url.is_some() || jwt.jwks_file.is_some();
+        jwt.oauthbearer && (keys || self.auth.token.file.is_some())
     }
 }

@@ -98,7 +98,7 @@ section! {
 
         /// How many bytes of XML in how long. At least one stanza of `limits.max_stanza_bytes`.
         bytes: Option<RateLimit> =
-            None, optional(size_rate(1000..=1024 * 1024 * MIB as u64), "\"5MiB/1m\""), Live;
+            None, optional(size_rate(1000..=64 * 1024 * MIB as u64), "\"5MiB/1m\""), Live;
 
         /// How many stanzas may come at once, after a quiet time; without it as many as
         /// `tier.stanzas` counts.

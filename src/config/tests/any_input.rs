@@ -15,5 +15,11 @@ proptest! {
         for option in super::super::load::OPTIONS.iter() {
             let _ = load_set(&[&format!("{}={value}", option.key)]);
         }
+        for option in super::super::load::ENDPOINT_OPTIONS.iter() {
+            let _ = load_set(&[&format!("endpoint.0.{}={value}", option.name_within("endpoint"))]);
+        }
+        for option in super::super::load::TIER_OPTIONS.iter() {
+            let _ = load_set(&[&format!("tier.gold.{}={value}", option.name_within("tier"))]);
+        }
     }
 }

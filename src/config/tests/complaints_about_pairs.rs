@@ -50,11 +50,35 @@ fn one_path_with_and_without_its_slash_is_the_same_path() {
 
 #[test]
 fn an_endpoint_does_not_stand_where_something_else_is_served() {
-    for path in ["/http-bind/", "/client/ws", "/.well-known/ws"] {
-        assert!(
-            load_set(&[&format!("endpoint.0.path={path}")]).is_err(),
-            "{path}"
-        );
+    let client = "web.client_dir=/c";
+    for (path, option) in [
+        ("/http-bind/", "bosh.enabled"),
+        ("/client/ws", "web.client_dir"),
+        ("/.well-known/ws", ".well-known"),
+        ("/console/", "web.console"),
+    ] {
+        for key in ["path", "paths"] {
+            let set = format!("endpoint.0.{key}={path}");
+            let found = complaints(load_set(&[client, &set]));
+            assert_eq!(found.len(), 1, "{found:?}");
+            assert!(
+                found[0].contains(&format!("endpoint.{key} ")),
+                "{}",
+                found[0]
+            );
+            assert!(found[0].contains(option), "{}", found[0]);
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_may_stand_where_nothing_is_served() {
+    for set in [
+        &["endpoint.0.path=/http-bind/", "bosh.enabled=false"][..],
+        &["endpoint.0.path=/client/"],
+        &["endpoint.0.path=/console/", "web.console=false"],
+    ] {
+        assert!(load_set(set).is_ok(), "{set:?}");
     }
 }
 
@@ -107,6 +131,7 @@ fn what_is_allowed_and_rarely_meant_is_a_warning() {
         "endpoint.0.origins=*",
         "listen.admin=0.0.0.0:5290",
         "listen.admin_public=true",
+        "admin.token_file=admin.token",
     ];
     assert_eq!(load_set(&open).unwrap().warnings().len(), 2);
 }
@@ -114,8 +139,14 @@ fn what_is_allowed_and_rarely_meant_is_a_warning() {
 #[test]
 fn the_admin_port_is_not_opened_to_the_network_by_a_slip() {
     for address in ["0.0.0.0:5290", "[::]:5290", "192.0.2.1:5290"] {
-        let found = complaints(load_set(&[&format!("listen.admin={address}")]));
+        let address = format!("listen.admin={address}");
+        let (public, token) = ("listen.admin_public=true", "admin.token_file=t");
+        let found = complaints(load_set(&[&address, token]));
         assert!(found[0].contains("listen.admin_public"), "{}", found[0]);
+        let found = complaints(load_set(&[&address, public]));
+        assert!(found[0].contains("listen.admin ("), "{}", found[0]);
+        assert!(found[0].contains("admin.token_file"), "{}", found[0]);
+        assert!(load_set(&[&address, public, token]).is_ok());
     }
     for address in ["127.0.0.1:5290", "[::1]:5290", "[::ffff:127.0.0.1]:5290"] {
         assert!(load_set(&[&format!("listen.admin={address}")]).is_ok());

@@ -1,23 +1,20 @@
 //! The reference, the sample file, the values in force.
 
 use super::*;
-use crate::config::load::{ENDPOINT_OPTIONS, OPTIONS};
+use crate::config::load::{ENDPOINT_OPTIONS, OPTIONS, TIER_OPTIONS};
 
 fn keys() -> Vec<&'static str> {
     let own = OPTIONS.iter().map(|option| option.key);
-    own.chain(ENDPOINT_OPTIONS.iter().map(|option| option.key))
+    own.chain(TIER_OPTIONS.iter().map(|option| option.key))
+        .chain(ENDPOINT_OPTIONS.iter().map(|option| option.key))
         .collect()
 }
 
 #[test]
 fn the_reference_has_every_option_with_range_default_and_effect() {
     let text = reference(Format::Text);
-    for option in OPTIONS.iter() {
-        assert!(
-            text.contains(&format!("\n  {} = ", option.key)),
-            "{}",
-            option.key
-        );
+    for key in keys() {
+        assert!(text.contains(&format!("\n  {key} = ")), "{key}");
     }
     assert_eq!(text.matches("takes effect on").count(), keys().len());
 }
@@ -44,18 +41,45 @@ fn every_default_is_within_its_own_range() {
 }
 
 #[test]
+fn every_example_is_within_the_range_of_its_option() {
+    let text = |example: &Option<String>, default: &Option<String>| {
+        example.clone().or_else(|| default.clone()).unwrap()
+    };
+    let endpoint = ENDPOINT_OPTIONS.iter().map(|option| {
+        let name = option.name_within("endpoint");
+        format!(
+            "endpoint.0.{name}={}",
+            text(&option.example, &option.default)
+        )
+    });
+    let tier = TIER_OPTIONS.iter().map(|option| {
+        let name = option.name_within("tier");
+        format!(
+            "tier.gold.{name}={}",
+            text(&option.example, &option.default)
+        )
+    });
+    let set = tier.chain(endpoint).chain(["state_dir=/s".to_owned()]);
+    let set: Vec<String> = set.collect();
+    let set: Vec<&str> = set.iter().map(String::as_str).collect();
+    let config = load_set(&set).unwrap();
+    assert_eq!(load_file(&show(&config)), Ok(config));
+}
+
+#[test]
 fn the_sample_file_sets_nothing_until_a_sign_is_taken_away() {
     assert_eq!(load_file(&reference(Format::Sample)), Ok(Config::default()));
 }
 
 #[test]
 fn every_line_of_the_sample_file_parses_once_its_sign_is_taken_away() {
-    // `domain` and `domains` are two ways to say one thing, so one of them stays out.
+    // `domain` and `domains` are two ways to say one thing, and so are `jwks_url` and `jwks_file`, so
+    // one of them stays out.
     let is_option = |line: &str| {
         let code = line
             .strip_prefix('#')
             .is_some_and(|rest| !rest.starts_with(' ') && !rest.is_empty());
-        code && !line.starts_with("#domains")
+        code && !line.starts_with("#domains") && !line.starts_with("#jwks_file")
     };
     let sample = reference(Format::Sample);
     let text: String = sample
@@ -76,7 +100,13 @@ fn every_line_of_the_sample_file_parses_once_its_sign_is_taken_away() {
         .lines()
         .filter(|line| is_option(line) && line.contains(" = "))
         .count();
-    assert_eq!(set + 1, keys().len());
+    assert_eq!(set + 2, keys().len());
+    assert_eq!(
+        config.endpoints[0].sm.ack_timeout,
+        Some(Duration::from_secs(60))
+    );
+    assert_eq!(config.endpoints[0].tier.as_deref(), Some("gold"));
+    assert_eq!(config.tiers["gold"].burst, Some(10_000));
 }
 
 #[test]
@@ -98,6 +128,33 @@ fn the_values_in_force_are_a_file_that_gives_them_again() {
         "state_dir=/s",
         "listen.trusted_proxies=10.0.0.0/8",
         "web.client_dir=/a dir/with \"quotes\"",
+        "handlers=echo",
+        "admin.token_file=/t",
+        "admin.dashboard=false",
+        "log.events=/e.json",
+        "auth.ticket.secret_file=/s",
+        "auth.ticket.ttl=5m",
+        "auth.jwt.issuer=https://id.example.org/ \\ü",
+        "auth.jwt.audience=xmpp",
+        "auth.jwt.jwks_url=https://id.example.org/jwks.json?a=1",
+        "auth.jwt.tier_claim=tier",
+        "auth.jwt.oauthbearer=false",
+        "auth.token.file=/tokens",
+        "auth.session.url=http://127.0.0.1:8080",
+        "auth.session.cookies=JSESSIONID, sid",
+        "auth.session.headers=X-Session",
+        "endpoint.0.paths=/x,/y/z/",
+        "endpoint.0.auth=ticket,jwt,token,session,none",
+        "endpoint.0.sm.enabled=false",
+        "endpoint.0.sm.unsolicited_ack_frequency=0",
+        "endpoint.0.sm.ack_request_delay=1500ms",
+        "endpoint.1.tier=dotted.name",
+        "endpoint.1.enabled=false",
+        "tier.dotted.name.stanzas=5/1s",
+        "tier.gold.per=ip",
+        "tier.gold.bytes=1000000/90s",
+        "tier.gold.burst_bytes=3MiB",
+        "tier.gold.on_exceed=reject",
     ];
     let config = load_set(&far).unwrap();
     assert_eq!(load_file(&show(&config)), Ok(config));

@@ -4,8 +4,10 @@ mod any_input;
 mod complaints_about_keys;
 mod complaints_about_pairs;
 mod complaints_about_values;
+mod endpoints;
 mod in_print;
 mod precedence;
+mod tiers;
 mod values;
 
 use std::net::SocketAddr;
