@@ -314,7 +314,7 @@ mod listeners {
         let server = TestServer::built(&[], |builder| builder.listener(Counting)).await;
         let mut romeo = Client::login_as(&server, "romeo", "orchard").await;
         let previd = romeo.enable_resumable().await;
-        romeo.chat(&romeo.jid.clone(), "x").await;
+        romeo.chat("romeo@example.org/orchard", "x").await;
         let first = romeo
             .next_where(|e| e.attr("type") == Some("headline"))
             .await;
@@ -323,7 +323,7 @@ mod listeners {
         drop(romeo);
         server.hibernating(1).await;
         let (mut romeo, _) = Client::resume(&server, "romeo", &previd, 3).await;
-        romeo.chat(&romeo.jid.clone(), "y").await;
+        romeo.chat("romeo@example.org/orchard", "y").await;
         let second = romeo
             .next_where(|e| e.attr("type") == Some("headline"))
             .await;
