@@ -1,31 +1,29 @@
 //! What others keep with a session: one value of each type.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 type Value = Arc<dyn Any + Send + Sync>;
 
-/// Values by their types. Most sessions have none, and then it is two words.
+/// Values by their types. Most sessions have none, and then it takes little room.
 #[derive(Default)]
-pub(super) struct Values(Mutex<Option<Box<HashMap<TypeId, Value>>>>);
+pub(super) struct Values(Mutex<BTreeMap<TypeId, Value>>);
 
 impl Values {
     pub(super) fn put<T: Any + Send + Sync>(&self, value: T) -> Option<Arc<T>> {
         let mut values = self.lock();
-        let values = values.get_or_insert_default();
         let former = values.insert(TypeId::of::<T>(), Arc::new(value));
         former.and_then(|former| former.downcast().ok())
     }
 
     pub(super) fn get<T: Any + Send + Sync>(&self) -> Option<Arc<T>> {
-        let value = self.lock().as_ref()?.get(&TypeId::of::<T>())?.clone();
+        let value = self.lock().get(&TypeId::of::<T>())?.clone();
         value.downcast().ok()
     }
 
     pub(super) fn get_or_put<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Arc<T> {
         let mut values = self.lock();
-        let values = values.get_or_insert_default();
         let there = values.get(&TypeId::of::<T>()).cloned();
         if let Some(there) = there.and_then(|there| there.downcast().ok()) {
             return there;
@@ -35,7 +33,7 @@ impl Values {
         made
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Box<HashMap<TypeId, Value>>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<TypeId, Value>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -2,7 +2,7 @@
 
 use super::header::OWN_LIMITS;
 use super::{CLIENT_NS, IqType, Kind, Stanza, address, reply};
-use crate::xml::{Scanner, XmlFault};
+use crate::xml::{Element, Scanner, XmlFault, escape_text};
 
 /// Why a text is no stanza.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +78,21 @@ impl Stanza {
         }
     }
 
+    /// The text of its `<body/>`, if it has one: the first, in whatever language.
+    pub fn body(&self) -> Option<String> {
+        if !self.marks.body {
+            return None;
+        }
+        let element = Element::parse_within(&self.text, OWN_LIMITS).ok()?;
+        element.child("body", CLIENT_NS).map(Element::text)
+    }
+
+    /// [`answered`](Self::answered) with a `<body/>` of this text.
+    #[must_use]
+    pub fn answered_with_body(&self, text: &str) -> Self {
+        self.answered(&format!("<body>{}</body>", escape_text(text)))
+    }
+
     /// The same stanza, sent by somebody else.
     #[must_use]
     pub fn sent_by(&self, from: &address::Jid) -> Self {
@@ -109,6 +124,25 @@ mod tests {
             "<message xmlns=\"jabber:client\" from=\"example.org\" type='headline' id='7'>\
              <body>a &amp; b</body></message>"
         );
+    }
+
+    #[test]
+    fn an_answer_goes_back_with_the_id_and_what_a_person_wrote_is_escaped() {
+        let stanza = Stanza::of_server(
+            "<message xmlns='jabber:client' from='a@b/c' to='echo.b' id='7' type='chat'>\
+             <body>1 &lt; 2</body></message>"
+                .into(),
+        )
+        .unwrap();
+        assert_eq!(stanza.body().as_deref(), Some("1 < 2"));
+        assert_eq!(stanza.content(), "<body>1 &lt; 2</body>");
+        let answer = stanza.answered_with_body("3 > <b/>");
+        assert_eq!(
+            answer.text,
+            "<message xmlns=\"jabber:client\" type=\"chat\" id=\"7\" from=\"echo.b\" to=\"a@b/c\">\
+             <body>3 &gt; &lt;b/&gt;</body></message>"
+        );
+        assert_eq!(answer.body().as_deref(), Some("3 > <b/>"));
     }
 
     #[test]

@@ -40,6 +40,14 @@ pub fn handing_over(
 /// How long a stop may take that has much to store.
 const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
+/// Sends a signal to a process.
+pub fn signal(id: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &id.to_string()])
+        .status();
+    assert!(sent.expect("kill").success(), "SIG{name} to {id}");
+}
+
 /// A running process; killed with the test.
 pub struct Process {
     child: Option<Child>,
@@ -134,9 +142,7 @@ impl Process {
     }
 
     pub fn signal(&self, name: &str) {
-        let id = self.child().id().to_string();
-        let sent = Command::new("kill").args(["-s", name, &id]).status();
-        assert!(sent.expect("kill").success(), "SIG{name} to {id}");
+        signal(self.child().id(), name);
     }
 
     /// SIGTERM, and its end in good order. Returns what it left.

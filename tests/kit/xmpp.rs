@@ -1,5 +1,6 @@
 //! An XMPP client over the raw WebSocket: does one thing at a time and keeps what comes aside.
 
+use super::server::HOST;
 use super::ws::{CLOSE, code_bytes};
 use super::{BIND, CLIENT, ETHERX, FRAMING, Got, Http, PASSWORD, SASL, SM, STANZAS, STREAMS};
 use super::{TestServer, Ws};
@@ -15,6 +16,8 @@ pub const CLOSE_STREAM: &str = "<close xmlns='urn:ietf:params:xml:ns:xmpp-framin
 
 /// A client, however far it has got.
 pub struct Client {
+    /// The domain that it speaks to.
+    pub host: String,
     pub ws: Ws,
     /// The full address, once bound.
     pub jid: String,
@@ -51,9 +54,19 @@ impl Client {
         Self::on(Ws::over(http).await).await
     }
 
+    /// The same with a server for another domain.
+    pub async fn over_host(http: Http, host: &str) -> Self {
+        Self::on_host(Ws::over(http).await, host).await
+    }
+
     /// The same on a WebSocket that is up.
     pub async fn on(ws: Ws) -> Self {
+        Self::on_host(ws, HOST).await
+    }
+
+    pub async fn on_host(ws: Ws, host: &str) -> Self {
         let mut client = Self {
+            host: host.to_owned(),
             ws,
             jid: String::new(),
             features: Element::new("features", ETHERX),
@@ -66,7 +79,8 @@ impl Client {
 
     /// `<open/>`, and its answer with features.
     pub async fn reopen(&mut self) {
-        self.send(OPEN).await;
+        let open = OPEN.replace(HOST, &self.host);
+        self.send(&open).await;
         let open = self.read().await;
         assert!(open.is("open", FRAMING), "{open}");
         self.stream_id = open.attr("id").expect("an id").to_owned();
@@ -97,7 +111,11 @@ impl Client {
     }
 
     pub async fn plain(&mut self, name: &str) {
-        self.send(&plain_auth(name, PASSWORD)).await;
+        self.plain_with(name, PASSWORD).await;
+    }
+
+    pub async fn plain_with(&mut self, name: &str, password: &str) {
+        self.send(&plain_auth(name, password)).await;
         let success = self.read().await;
         assert!(success.is("success", SASL), "{success}");
         self.reopen().await;
@@ -228,9 +246,8 @@ impl Client {
 
     /// Everything that came before the answer to a ping, and so everything that there is to come.
     pub async fn sync(&mut self) -> Vec<Element> {
-        let pong = self
-            .iq("get", "example.org", "<ping xmlns='urn:xmpp:ping'/>")
-            .await;
+        let host = self.host.clone();
+        let pong = self.iq("get", &host, "<ping xmlns='urn:xmpp:ping'/>").await;
         assert_eq!(pong.attr("type"), Some("result"), "{pong}");
         self.inbox.drain(..).collect()
     }
