@@ -228,12 +228,14 @@ impl Server {
             sessions,
             options: shared,
             quotas,
+            tiers,
             door,
             ..
         } = &*self.0.rooms;
         shared.store(Arc::new(options::stream(config)));
         sessions.set_options(options::sessions(config));
         quotas.set_options(options::quotas(config));
+        options::take_up_tiers(tiers, config);
         door.set_options(options::door(config));
         sessions.budget().set_limit(config.limits.memory);
         let demo = self.0.demo.iter().map(|account| account.jid.clone());

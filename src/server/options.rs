@@ -1,7 +1,7 @@
 //! From the operator's options to those of the rooms.
 
 use crate::backend::local::{ConflictPolicy, LocalOptions};
-use crate::config::{self, Config, PlainPolicy, ResourceConflict, UserExcess};
+use crate::config::{self, Config, OnExceed, PlainPolicy, ResourceConflict, TierPer, UserExcess};
 use crate::http::bosh::BoshHttpOptions;
 use crate::http::door::DoorOptions;
 use crate::http::forwarded::ForwardedHeader;
@@ -10,7 +10,9 @@ use crate::http::origin::{Origin, OriginPolicy};
 use crate::http::tls::{CertificateSource, TlsKeeper};
 use crate::http::ws::WsOptions;
 use crate::rate::Rate;
-use crate::sessions::{Excess, QuotaOptions, SessionsOptions};
+use crate::sessions::{
+    Allowance, Excess, QuotaOptions, SessionsOptions, SharedBy, TierOptions, Tiers,
+};
 use crate::stanza::address::{self, BareJid};
 use crate::stream::{SmOptions, StreamOptions};
 use std::collections::HashSet;
@@ -66,24 +68,10 @@ pub(super) fn stream(config: &Config) -> StreamOptions {
 
 /// The same with what an endpoint has for itself.
 pub(super) fn stream_at(config: &Config, endpoint: &config::Endpoint) -> StreamOptions {
-    fn over<T: Copy>(option: &mut T, own: Option<T>) {
-        if let Some(own) = own {
-            *option = own;
-        }
-    }
-    let mut options = stream(config);
-    let (sm, own) = (&mut options.sm, &endpoint.sm);
-    over(&mut sm.enabled, own.enabled);
-    over(
-        &mut sm.unsolicited_ack_frequency,
-        own.unsolicited_ack_frequency,
-    );
-    over(&mut sm.unsolicited_ack_delay, own.unsolicited_ack_delay);
-    over(&mut sm.ack_request_frequency, own.ack_request_frequency);
-    over(&mut sm.ack_request_delay, own.ack_request_delay);
-    over(&mut sm.ack_timeout, own.ack_timeout);
-    over(&mut sm.resume_timeout, own.resume_timeout);
-    options
+    stream(&Config {
+        sm: config.sm.with(&endpoint.sm),
+        ..config.clone()
+    })
 }
 
 pub(super) fn sessions(config: &Config) -> SessionsOptions {
@@ -112,6 +100,44 @@ pub(super) fn quotas(config: &Config) -> QuotaOptions {
             UserExcess::Slow => Excess::Slow,
             UserExcess::Refuse => Excess::Refuse,
             UserExcess::Close => Excess::Close,
+        },
+    }
+}
+
+/// Puts the tiers into force. BOSH has that of the first endpoint.
+pub(super) fn take_up_tiers(tiers: &Tiers, config: &Config) {
+    let all = config.tiers.iter();
+    let all = all.map(|(name, options)| (name.clone(), tier(options)));
+    let endpoints = config.endpoints.iter().filter_map(|endpoint| {
+        let tier = endpoint.tier.clone()?;
+        Some((endpoint.name.clone(), tier))
+    });
+    let first = config.endpoints.first();
+    let bosh = first.and_then(|endpoint| endpoint.tier.clone());
+    tiers.set_options(all, endpoints, bosh);
+}
+
+fn tier(tier: &config::Tier) -> TierOptions {
+    let allowance = |rate: Option<config::RateLimit>, at_once| {
+        rate.map_or(Allowance::UNLIMITED, |rate| Allowance {
+            amount: rate.amount,
+            per: rate.per,
+            at_once,
+        })
+    };
+    TierOptions {
+        shared_by: match tier.per {
+            TierPer::User => SharedBy::User,
+            TierPer::Session => SharedBy::Session,
+            TierPer::Ip => SharedBy::Address,
+            TierPer::Endpoint => SharedBy::Endpoint,
+        },
+        stanzas: allowance(tier.stanzas, tier.stanzas_at_once()),
+        bytes: allowance(tier.bytes, tier.bytes_at_once()),
+        excess: match tier.on_exceed {
+            OnExceed::Delay => Excess::Slow,
+            OnExceed::Reject => Excess::Refuse,
+            OnExceed::Close => Excess::Close,
         },
     }
 }

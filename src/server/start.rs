@@ -11,7 +11,7 @@ use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::ListenError;
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
-use crate::sessions::{Quotas, Sessions};
+use crate::sessions::{Quotas, Sessions, Tiers};
 use crate::stanza::address::BareJid;
 use crate::store::{Journaling, Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
@@ -167,11 +167,14 @@ async fn rooms(
         local.set_tap(listeners);
     }
     let shared: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
+    let tiers = Tiers::default();
+    options::take_up_tiers(&tiers, config);
     let rooms = Rooms {
         backend: local.clone(),
         sessions,
         options: shared,
         quotas: Arc::new(Quotas::new(options::quotas(config))),
+        tiers: Arc::new(tiers),
         door: Arc::new(Door::new(options::door(config))),
     };
     Ok((local, Arc::new(rooms)))

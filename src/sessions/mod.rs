@@ -32,7 +32,10 @@ pub use groups::{GROUP_NAME_BYTES_MAX, GROUPS_PER_SESSION_MAX, JoinError};
 pub use info::SessionInfo;
 pub use mailbox::{Amount, Bounds, Command, Delivered, Mail};
 pub use observer::Observer;
-pub use quota::{Excess, Over, Quota, QuotaOptions, Quotas};
+pub use quota::{
+    Allowance, Excess, Over, Quota, QuotaOptions, Quotas, Seat, SharedBy, Throttled, TierOptions,
+    Tiers,
+};
 pub use recording::Reunion;
 pub(crate) use recording::saved;
 pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};

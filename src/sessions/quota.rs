@@ -1,7 +1,11 @@
-//! How much an account may send, all its sessions together.
+//! How much an account may send, all its sessions together, and whoever shares a tier.
 //!
 //! The count belongs to the account and not to a session, so that neither more sessions nor new
 //! ones give more. It is kept for as long as it knows something: until it is full again.
+
+mod tiers;
+
+pub use tiers::{Allowance, Seat, SharedBy, Throttled, TierOptions, Tiers};
 
 use crate::rate::{Meter, Rate};
 use arc_swap::ArcSwap;
@@ -60,6 +64,22 @@ struct Left {
     bytes: Meter,
 }
 
+/// What an element costs, each with the rate that it is counted by.
+#[derive(Debug, Clone, Copy)]
+struct Bill {
+    stanzas: (Rate, u64),
+    bytes: (Rate, u64),
+}
+
+impl QuotaOptions {
+    fn bill(&self, bytes: usize) -> Bill {
+        Bill {
+            stanzas: (self.stanzas, 1),
+            bytes: (self.bytes, bytes as u64),
+        }
+    }
+}
+
 impl Quota {
     /// Counts one element of so many bytes.
     ///
@@ -68,11 +88,15 @@ impl Quota {
     /// [`Over`]. What is to be slowed has been counted, as it is served; what is to be refused has
     /// not, so that who sends on and on is served at the rate and not shut out.
     pub fn take(&self, now: Instant, bytes: usize, options: &QuotaOptions) -> Result<(), Over> {
+        self.take_bill(now, options.bill(bytes), options.excess)
+    }
+
+    fn take_bill(&self, now: Instant, bill: Bill, excess: Excess) -> Result<(), Over> {
         let mut left = self.lock();
-        let wait = left.wait(now, bytes, options);
-        let (is_over, excess) = (!wait.is_zero(), options.excess);
+        let wait = left.wait(now, bill);
+        let is_over = !wait.is_zero();
         if !is_over || excess == Excess::Slow {
-            left.charge(now, bytes, options);
+            left.charge(now, bill);
         }
         match is_over {
             true => Err(Over {
@@ -85,12 +109,12 @@ impl Quota {
 
     /// Counts one element that is served although it is over the rate.
     pub fn charge(&self, now: Instant, bytes: usize, options: &QuotaOptions) {
-        self.lock().charge(now, bytes, options);
+        self.lock().charge(now, options.bill(bytes));
     }
 
     /// How long an element of no size would have to wait: what the account owes from before.
     pub fn debt(&self, now: Instant, options: &QuotaOptions) -> Duration {
-        self.lock().wait(now, 0, options)
+        self.lock().wait(now, options.bill(0))
     }
 
     /// Nothing under this lock panics; a poisoned one would still guard a whole value.
@@ -100,15 +124,15 @@ impl Quota {
 }
 
 impl Left {
-    fn wait(&self, now: Instant, bytes: usize, options: &QuotaOptions) -> Duration {
-        let of_stanzas = self.stanzas.wait(now, options.stanzas, 1);
-        let of_bytes = self.bytes.wait(now, options.bytes, bytes as u64);
+    fn wait(&self, now: Instant, Bill { stanzas, bytes }: Bill) -> Duration {
+        let of_stanzas = self.stanzas.wait(now, stanzas.0, stanzas.1);
+        let of_bytes = self.bytes.wait(now, bytes.0, bytes.1);
         of_stanzas.max(of_bytes)
     }
 
-    fn charge(&mut self, now: Instant, bytes: usize, options: &QuotaOptions) {
-        self.stanzas.charge(now, options.stanzas, 1);
-        self.bytes.charge(now, options.bytes, bytes as u64);
+    fn charge(&mut self, now: Instant, Bill { stanzas, bytes }: Bill) {
+        self.stanzas.charge(now, stanzas.0, stanzas.1);
+        self.bytes.charge(now, bytes.0, bytes.1);
     }
 
     fn is_full(&self, now: Instant) -> bool {

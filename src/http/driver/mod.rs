@@ -14,7 +14,7 @@ use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
 use crate::budget::Charge;
 use crate::http::departure::Farewell;
 use crate::sessions::{
-    Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions,
+    Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions, Tiers,
 };
 use crate::stanza::{ByteString, Stanza, error_kind};
 use crate::store::journal::Journal;
@@ -22,7 +22,7 @@ use crate::stream::{
     Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Sm, Stream,
     StreamFault, Transmit,
 };
-use pace::{Pace, Verdict};
+use pace::{Bound, Pace, Verdict};
 use pending::{Answer, Pending};
 use recorder::{Held, Recorder, record_sent};
 use sent::Sent;
@@ -61,6 +61,8 @@ pub struct Rooms {
     pub options: SharedOptions,
     /// How much each account may send.
     pub quotas: Arc<Quotas>,
+    /// How much those may send who are in a tier.
+    pub tiers: Arc<Tiers>,
     /// How fast newcomers are let in.
     pub door: Arc<Door>,
 }
@@ -77,6 +79,7 @@ impl Rooms {
             sessions,
             options,
             quotas: Arc::new(Quotas::new(QuotaOptions::UNLIMITED)),
+            tiers: Arc::default(),
             door: Arc::new(Door::new(DoorOptions::UNLIMITED)),
         }
     }
@@ -123,7 +126,7 @@ impl Driver {
         );
         Self {
             stream,
-            pace: Pace::new(rooms.quotas.clone()),
+            pace: Pace::new(rooms.quotas.clone(), rooms.tiers.clone()),
             rooms,
             connection,
             session: None,
@@ -175,8 +178,8 @@ impl Driver {
             driver.stream.on_frame(now, text);
             driver.on_events(now);
         });
-        if self.pace.after_frame(now, text.len()) {
-            self.log_excess("slowed");
+        if let Some(bound) = self.pace.after_frame(now, text.len()) {
+            self.log_excess("slowed", bound);
         }
     }
 
@@ -400,9 +403,9 @@ impl Driver {
                     jid: session.jid().clone(),
                     previd: session.id().to_string(),
                 };
-                self.pace.on_session(now, &session);
                 let sessions = &self.rooms.sessions;
                 sessions.opened(&session, self.connection.clone());
+                self.pace.on_session(now, &session, &self.connection);
                 self.session = Some(session);
                 reply
             }
@@ -415,9 +418,9 @@ impl Driver {
                     sm,
                     waiting: session.waiting(),
                 };
-                self.pace.on_session(now, &session);
                 let sessions = &self.rooms.sessions;
                 sessions.resumed(&session, self.connection.clone());
+                self.pace.on_session(now, &session, &self.connection);
                 self.session = Some(session);
                 reply
             }
@@ -503,15 +506,15 @@ impl Driver {
     }
 
     fn on_route(&mut self, now: Instant, stanza: Stanza) {
-        match self.pace.judge(&stanza) {
+        let Some(session) = &self.session else { return };
+        match self.pace.judge(now, &stanza, session, &self.connection) {
             Verdict::Serve => {}
-            Verdict::Refuse(answer) => return self.refuse(now, &stanza, answer),
-            Verdict::Close => {
-                self.log_excess("closed");
+            Verdict::Refuse(answer, bound) => return self.refuse(now, &stanza, answer, bound),
+            Verdict::Close(bound) => {
+                self.log_excess("closed", bound);
                 return self.stream.end(now, StreamFault::TooFast);
             }
         }
-        let Some(session) = &self.session else { return };
         match self.rooms.backend.route(session, stanza) {
             Routed::Later(future) => self.pending = Some(Pending::Route(future)),
             Routed::Pressed(full) => {
@@ -522,22 +525,26 @@ impl Driver {
         }
     }
 
-    /// The stanza is over the quota of its account. It is answered, and so it is handled.
-    fn refuse(&mut self, now: Instant, stanza: &Stanza, answer: ByteString) {
+    /// The stanza is over a bound of its sender. It is answered, and so it is handled.
+    fn refuse(&mut self, now: Instant, stanza: &Stanza, answer: ByteString, bound: Bound) {
         if self.pace.is_worth_a_note(now) {
-            self.log_excess("refused");
+            self.log_excess("refused", bound);
         }
         let (kind, at) = (error_kind(stanza.kind), crate::clock::time_of_day());
         self.on_own_answer(now, Outbound::new(answer, kind, at));
         self.stream.on_backend(now, Reply::Handled);
     }
 
-    fn log_excess(&self, action: &str) {
+    fn log_excess(&self, action: &str, bound: Bound) {
         let Some(session) = &self.session else { return };
-        tracing::info!(
-            session = %session.id().short(), account = %session.account(), action,
-            "an account sends too fast"
-        );
+        let (id, account) = (session.id().short(), session.account());
+        match (bound, self.pace.place()) {
+            (Bound::Tier, Some((tier, key))) => tracing::info!(
+                session = %id, %account, action, tier, key,
+                "more is sent than a tier allows"
+            ),
+            _ => tracing::info!(session = %id, %account, action, "an account sends too fast"),
+        }
     }
 
     fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {

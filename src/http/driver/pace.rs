@@ -1,7 +1,7 @@
-//! Keeps what a client sends within the quota of its account.
+//! Keeps what a client sends within the quota of its account and the rates of its tier.
 
-use crate::sessions::{Excess, Over, Quota, Quotas, Session};
-use crate::stanza::{ByteString, Condition, Stanza, StanzaError, error_reply};
+use crate::sessions::{Connection, Excess, Over, Quota, Quotas, Seat, Session, Tiers};
+use crate::stanza::{ByteString, Condition, ErrorType, Stanza, StanzaError, error_reply};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,10 +12,15 @@ const NOTE_INTERVAL: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct Pace {
     quotas: Arc<Quotas>,
+    tiers: Arc<Tiers>,
     /// That of the account, once there is a session.
     quota: Option<Arc<Quota>>,
+    /// That of the session in a tier.
+    seat: Option<Seat>,
     /// The frame in hand is over the quota.
     over: Option<Over>,
+    /// The stanza in hand was served, and the next one would be too early for the tier.
+    tier_until: Option<Instant>,
     slowed_until: Option<Instant>,
     noted_at: Option<Instant>,
 }
@@ -25,18 +30,30 @@ pub(super) enum Verdict {
     /// It is served.
     Serve,
     /// It is answered with this error.
-    Refuse(ByteString),
+    Refuse(ByteString, Bound),
     /// The stream ends.
-    Close,
+    Close(Bound),
+}
+
+/// Which bound somebody met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// That of the account, from `[limits]`.
+    Account,
+    /// That of the tier.
+    Tier,
 }
 
 impl Pace {
     /// Before login a stream is bounded by what it may send at all.
-    pub(super) fn new(quotas: Arc<Quotas>) -> Self {
+    pub(super) fn new(quotas: Arc<Quotas>, tiers: Arc<Tiers>) -> Self {
         Self {
             quotas,
+            tiers,
             quota: None,
+            seat: None,
             over: None,
+            tier_until: None,
             slowed_until: None,
             noted_at: None,
         }
@@ -44,7 +61,7 @@ impl Pace {
 
     /// The stream carries a session from now on, and is not read before its account has paid for
     /// what came over other streams.
-    pub(super) fn on_session(&mut self, now: Instant, session: &Session) {
+    pub(super) fn on_session(&mut self, now: Instant, session: &Session, link: &Connection) {
         let quota = self.quotas.of(now, session.account().as_str());
         let options = self.quotas.options();
         let debt = quota.debt(now, &options);
@@ -52,6 +69,9 @@ impl Pace {
             self.slowed_until = Some(now + debt);
         }
         self.quota = Some(quota);
+        let seat = self.tiers.seat(now, session, link);
+        self.slowed_until = self.slowed_until.max(seat.until(now));
+        self.seat = Some(seat);
     }
 
     /// Counts a frame that is about to be read.
@@ -61,13 +81,19 @@ impl Pace {
     }
 
     /// The frame turned out to be a stanza.
-    pub(super) fn judge(&mut self, stanza: &Stanza) -> Verdict {
+    pub(super) fn judge(
+        &mut self,
+        now: Instant,
+        stanza: &Stanza,
+        session: &Session,
+        link: &Connection,
+    ) -> Verdict {
         let verdict = match self.over.map(|over| over.excess) {
-            Some(Excess::Close) => Verdict::Close,
+            Some(Excess::Close) => Verdict::Close(Bound::Account),
             Some(Excess::Refuse) => {
                 let error = StanzaError::from(Condition::ResourceConstraint);
                 match error_reply(stanza, &error.with_text("too much at once")) {
-                    Some(answer) => Verdict::Refuse(answer),
+                    Some(answer) => Verdict::Refuse(answer, Bound::Account),
                     None => Verdict::Serve,
                 }
             }
@@ -75,21 +101,65 @@ impl Pace {
         };
         if !matches!(verdict, Verdict::Serve) {
             self.over = None;
+            return verdict;
         }
-        verdict
+        self.judge_by_tier(now, stanza, session, link)
     }
 
-    /// The frame has been dealt with. If it was served although it is over the quota, the next one
-    /// has to wait. Returns whether the operator should read of it.
-    pub(super) fn after_frame(&mut self, now: Instant, bytes: usize) -> bool {
-        let (Some(over), Some(quota)) = (self.over.take(), &self.quota) else {
-            return false;
+    /// What the tier says to a stanza that its account may send.
+    fn judge_by_tier(
+        &mut self,
+        now: Instant,
+        stanza: &Stanza,
+        session: &Session,
+        link: &Connection,
+    ) -> Verdict {
+        let current = self.seat.take().filter(|seat| self.tiers.is_current(seat));
+        let seat = current.unwrap_or_else(|| self.tiers.seat(now, session, link));
+        let seat = self.seat.insert(seat);
+        let bytes = stanza.text.len();
+        let Err(over) = seat.take(now, bytes) else {
+            return Verdict::Serve;
         };
-        if over.excess != Excess::Slow {
-            quota.charge(now, bytes, &self.quotas.options());
+        match over.excess {
+            Excess::Slow => {}
+            Excess::Close => return Verdict::Close(Bound::Tier),
+            Excess::Refuse => {
+                let error = StanzaError::from(Condition::PolicyViolation);
+                let error = error.with_type(ErrorType::Wait);
+                if let Some(answer) = error_reply(stanza, &error.with_text("too much at once")) {
+                    return Verdict::Refuse(answer, Bound::Tier);
+                }
+                seat.charge(now, bytes);
+            }
         }
-        self.slowed_until = Some(over.until);
-        self.is_worth_a_note(now)
+        self.tier_until = Some(over.until);
+        Verdict::Serve
+    }
+
+    /// The frame has been dealt with. If it was served although it is over a bound, the next one
+    /// has to wait. Returns the bound that the operator should read of.
+    pub(super) fn after_frame(&mut self, now: Instant, bytes: usize) -> Option<Bound> {
+        let by_tier = self.tier_until.take();
+        let by_account = self.over.take().zip(self.quota.as_ref());
+        let by_account = by_account.map(|(over, quota)| {
+            if over.excess != Excess::Slow {
+                quota.charge(now, bytes, &self.quotas.options());
+            }
+            over.until
+        });
+        let bound = match (by_account, by_tier) {
+            (None, None) => return None,
+            (account, tier) if account >= tier => Bound::Account,
+            _ => Bound::Tier,
+        };
+        self.slowed_until = by_account.max(by_tier);
+        self.is_worth_a_note(now).then_some(bound)
+    }
+
+    /// The tier and the key that are to blame if the bound is that of the tier.
+    pub(super) fn place(&self) -> Option<(&str, &str)> {
+        self.seat.as_ref()?.place()
     }
 
     /// Whether the operator has not read of this stream lately.

@@ -170,6 +170,7 @@ impl House {
         all.extend(self.bosh.census());
         all.extend(self.rooms.door.census());
         all.push(self.rooms.quotas.census());
+        all.push(self.rooms.tiers.census());
         let journal = self.rooms.sessions.journal();
         all.extend(journal.into_iter().flat_map(|journal| journal.census()));
         all
