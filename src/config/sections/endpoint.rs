@@ -41,8 +41,8 @@ section! {
             vec![AuthMethod::Anybody], words(1, "[\"ticket\", \"none\"]"), NewStreams;
 
         /// The name of the `[tier.NAME]` that throttles those whom nothing else gives a tier. Without
-        /// one there are the bounds of `[limits]` alone.
-        tier: Option<String> = None, optional(name(), "\"gold\""), NewStreams;
+        /// one there are the bounds of `[limits]` alone. BOSH has that of the first endpoint.
+        tier: Option<String> = None, optional(name(), "\"gold\""), Live;
     }
     sections {
         sm: EndpointSm,
