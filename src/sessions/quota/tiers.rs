@@ -225,7 +225,10 @@ impl Tiers {
     /// What the soak counts.
     #[cfg(test)]
     pub(crate) fn census(&self) -> crate::census::Count {
-        self.left.census()
+        crate::census::Count {
+            what: "tiers",
+            ..self.left.census()
+        }
     }
 }
 
