@@ -31,6 +31,32 @@ impl Admission {
     /// The bound of [`Admission::data`]; an admission with more is refused.
     pub const DATA_BYTES_MAX: usize = 4096;
 
+    /// This one, and then `later`: what that one says goes before, data name by name, and what it
+    /// does not say stays. It ends when the first of them does.
+    ///
+    /// Data over the bound keep the names of `later`.
+    #[must_use]
+    pub fn then(&self, later: &Self) -> Self {
+        let mut data = self.data.clone();
+        data.extend(later.data.clone());
+        if data_bytes(&data) > Self::DATA_BYTES_MAX {
+            data = later.data.clone();
+        }
+        let ends = [self.expires, later.expires];
+        Self {
+            jid: later.jid.clone().or_else(|| self.jid.clone()),
+            login: later.login.clone().or_else(|| self.login.clone()),
+            tier: later.tier.clone().or_else(|| self.tier.clone()),
+            expires: ends.into_iter().flatten().min(),
+            data,
+        }
+    }
+
+    /// Whether its time is over.
+    pub fn has_expired(&self, now: SystemTime) -> bool {
+        self.expires.is_some_and(|expires| expires <= now)
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -52,6 +78,11 @@ struct Json {
     data: BTreeMap<String, String>,
 }
 
+fn data_bytes(data: &BTreeMap<String, String>) -> usize {
+    let pairs = data.iter();
+    pairs.map(|(name, value)| name.len() + value.len()).sum()
+}
+
 impl TryFrom<Json> for Admission {
     type Error = String;
 
@@ -63,11 +94,7 @@ impl TryFrom<Json> for Admission {
             let at = UNIX_EPOCH.checked_add(Duration::from_secs(seconds));
             at.ok_or_else(|| format!("expires {seconds} is no time"))
         });
-        let bytes: usize = json
-            .data
-            .iter()
-            .map(|(name, value)| name.len() + value.len())
-            .sum();
+        let bytes = data_bytes(&json.data);
         if bytes > Self::DATA_BYTES_MAX {
             return Err(format!(
                 "data has {bytes} bytes, more than {}",
@@ -117,6 +144,20 @@ mod tests {
         let admission = read(json).unwrap();
         assert_eq!(admission.jid.as_ref().unwrap().as_str(), "a@example.org");
         assert_eq!(serde_json::to_string(&admission).unwrap(), json);
+    }
+
+    #[test]
+    fn a_later_admission_goes_before_and_the_first_end_counts() {
+        let door = read(r#"{"jid":"a@b","tier":"gold","expires":100,"data":{"k":"1","l":"2"}}"#);
+        let token = read(r#"{"login":"L","tier":"iron","expires":200,"data":{"k":"3"}}"#);
+        let both = door.as_ref().unwrap().then(token.as_ref().unwrap());
+        let expected =
+            r#"{"jid":"a@b","login":"L","tier":"iron","expires":100,"data":{"k":"3","l":"2"}}"#;
+        assert_eq!(both, read(expected).unwrap());
+        assert_eq!(
+            door.clone().unwrap().then(&Admission::default()),
+            door.unwrap()
+        );
     }
 
     #[test]

@@ -18,6 +18,7 @@
 //! cost nothing until a [`Throttle`] makes them wait.
 
 mod admission;
+pub(crate) mod bearer;
 mod binding;
 mod credentials;
 mod exchange;
@@ -29,9 +30,14 @@ mod plain;
 mod scram;
 mod secret;
 mod throttle;
+mod ticket;
+mod token;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+pub(crate) use token::tests as tests_of_tokens;
 
 pub use admission::Admission;
 pub use binding::{ChannelBinding, ChannelBindingType};
@@ -46,3 +52,8 @@ pub use mechanism::{Mechanism, ScramHash};
 pub use offer::{LinkSecurity, Offer};
 pub use secret::{EntropyUnavailable, Secret};
 pub use throttle::{Throttle, ThrottleLimits};
+pub use ticket::{TICKET_BYTES_MAX, TICKET_TTL_MAX, TicketError, Tickets, USED_TICKETS_MAX};
+pub use token::{
+    Bearers, FIXED_TOKENS_MAX, FixedTokens, FixedTokensError, JwtOptions, KEYS_MAX, KeySet,
+    KeySetError, TOKEN_BYTES_MAX, Token, TokenError, Verification, VerifyBearer,
+};

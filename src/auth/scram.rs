@@ -216,6 +216,22 @@ impl<'m> ClientFinal<'m> {
 }
 
 /// Every value excludes NUL (RFC 5802 §7, `value-safe-char`).
+/// The authzid of a GS2 header without its last comma, for a mechanism that binds no channel
+/// (RFC 5801 §4, RFC 7628 §3.1).
+pub(super) fn gs2_authzid(header: &str) -> Result<String, SaslFailure> {
+    let parts: Vec<&str> = header.split(',').collect();
+    let [flag, authzid, ""] = parts[..] else {
+        return Err(Malformed::Syntax.into());
+    };
+    if let Gs2Flag::Used(_) = Gs2Flag::parse(flag)? {
+        return Err(Malformed::ChannelBindingFlag.into());
+    }
+    match authzid {
+        "" => Ok(String::new()),
+        named => Ok(unescape(value_of(named, 'a')?)?),
+    }
+}
+
 fn text(message: &[u8]) -> Result<&str, Malformed> {
     match std::str::from_utf8(message) {
         Ok(text) if !text.contains('\0') => Ok(text),
