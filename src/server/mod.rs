@@ -15,6 +15,7 @@ mod guarded;
 mod handle;
 mod handlers;
 mod handover;
+pub mod jwks;
 mod keys;
 mod listeners;
 mod options;
@@ -39,6 +40,8 @@ pub use handlers::{Echo, Handler};
 pub use handover::{Handover, HandoverError, Port};
 pub use listeners::{Event, Listener};
 pub use options::hosts;
+#[cfg(test)]
+pub(crate) use options::stream as options_for_tests;
 pub use session_handle::SessionHandle;
 pub use shutdown::Stopped;
 pub use start::{StartError, open_store};
