@@ -5,6 +5,7 @@ use std::{fmt, mem, sync::Arc};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
+    bearer::{self, BearerMessage},
     binding::ChannelBinding,
     credentials::{Credentials, PreparedPassword, ScramKeys},
     failure::{Malformed, Refusal, SaslFailure},
@@ -14,10 +15,14 @@ use super::{
     plain::PlainMessage,
     scram::{Challenge, ClientFirst},
     secret::random_bytes,
+    token::{TOKEN_BYTES_MAX, Token},
 };
 
 /// Most bytes of one message, after base64. A longer one is [`Malformed::TooLong`].
 pub const MESSAGE_BYTES_MAX: usize = 4_096;
+
+/// The same for OAUTHBEARER, which carries a token.
+const BEARER_MESSAGE_BYTES_MAX: usize = TOKEN_BYTES_MAX + MESSAGE_BYTES_MAX;
 
 /// Random bytes in our part of a nonce; 24 characters in base64.
 const NONCE_BYTES: usize = 18;
@@ -29,12 +34,15 @@ const NONCE_BYTES: usize = 18;
 /// refused, so an exchange that ended authenticates nobody again. To leave it half done, as at
 /// `<abort/>`, drop it.
 ///
-/// Holds the password of a PLAIN login from its message to its credentials, and no longer.
+/// Holds the password of a PLAIN login from its message to its credentials, and no longer. A token
+/// it does not keep at all.
 pub struct Exchange {
     mechanism: Mechanism,
     realm: Arc<Realm>,
     offer: Arc<Offer>,
     binding: ChannelBinding,
+    /// The account that the link was admitted for, if it was.
+    admitted: Option<String>,
     /// Our part of the nonce.
     nonce: String,
     state: State,
@@ -49,6 +57,11 @@ pub enum Step {
     LookUp {
         /// The localpart, prepared and case-mapped.
         username: String,
+    },
+    /// Find out what this token is worth and say so by [`Exchange::on_verified`].
+    Verify {
+        /// As the client shows it.
+        token: Token,
     },
     /// The client is who it says.
     Success {
@@ -68,6 +81,10 @@ enum State {
     Start,
     /// An empty challenge asked for the message that `<auth/>` did not carry (RFC 6120 §6.4.2).
     Prompted,
+    /// OAUTHBEARER: the token is being verified.
+    Verifying { authzid: String },
+    /// OAUTHBEARER: the client hears why before it hears that it failed (RFC 7628 §3.2.3).
+    TokenRefused(Refusal),
     /// The credentials of `username` are being looked up.
     LookingUp { username: String, claim: Claim },
     /// SCRAM: the server-first-message is out. `known` is false for a made-up account.
@@ -82,7 +99,11 @@ enum State {
 
 /// What a client has said of itself before its credentials are known.
 enum Claim {
-    Plain { password: String },
+    /// Proven already: there only has to be such an account.
+    Proven,
+    Plain {
+        password: String,
+    },
     Scram(ScramClaim),
 }
 
@@ -124,9 +145,17 @@ impl Exchange {
             realm,
             offer,
             binding,
+            admitted: None,
             nonce,
             state: State::Start,
         })
+    }
+
+    /// The link was admitted for this account of the realm: EXTERNAL logs in as it.
+    #[must_use]
+    pub fn with_admitted(mut self, localpart: String) -> Self {
+        self.admitted = Some(localpart);
+        self
     }
 
     #[cfg(test)]
@@ -160,7 +189,7 @@ impl Exchange {
     pub fn on_message(&mut self, message: Option<&[u8]>) -> Step {
         let state = mem::replace(&mut self.state, State::Done);
         let outcome = match (state, message) {
-            (_, Some(message)) if message.len() > MESSAGE_BYTES_MAX => {
+            (_, Some(message)) if message.len() > self.message_bytes_max() => {
                 Err(Malformed::TooLong.into())
             }
             (State::Start, None) => self.on_no_initial_response(),
@@ -173,8 +202,12 @@ impl Exchange {
                 },
                 Some(message),
             ) => on_client_final(username, known, &challenge, message),
+            // Whatever it says; RFC 7628 §3.2.3 has it say %x01.
+            (State::TokenRefused(refusal), _) => Err(refusal.into()),
             (State::Prompted | State::Challenged { .. }, None) => Err(Malformed::Syntax.into()),
-            (State::LookingUp { .. } | State::Done, _) => Err(Malformed::OutOfTurn.into()),
+            (State::LookingUp { .. } | State::Verifying { .. } | State::Done, _) => {
+                Err(Malformed::OutOfTurn.into())
+            }
         };
         self.settle(outcome)
     }
@@ -193,11 +226,40 @@ impl Exchange {
                 username,
                 claim: Claim::Scram(claim),
             } => Ok(self.challenge(username, claim, credentials.as_ref())),
+            State::LookingUp {
+                username,
+                claim: Claim::Proven,
+            } => self.log_in(username, credentials.is_some()),
             _ => Err(SaslFailure::TemporaryAuthFailure {
                 reason: "credentials came that were not asked for".to_owned(),
             }),
         };
         self.settle(outcome)
+    }
+
+    /// The answer to [`Step::Verify`]: the localpart of the account that the token is for.
+    pub fn on_verified(&mut self, verified: Result<String, SaslFailure>) -> Step {
+        let outcome = match (mem::replace(&mut self.state, State::Done), verified) {
+            (State::Verifying { authzid }, Ok(username)) => self
+                .realm
+                .check_authzid(&authzid, &username)
+                .map(|()| look_up(username, Claim::Proven)),
+            (State::Verifying { .. }, Err(SaslFailure::NotAuthorized(refusal))) => {
+                Ok(refuse_token(refusal))
+            }
+            (State::Verifying { .. }, Err(failure)) => Err(failure),
+            _ => Err(SaslFailure::TemporaryAuthFailure {
+                reason: "a token was verified that was not asked for".to_owned(),
+            }),
+        };
+        self.settle(outcome)
+    }
+
+    fn message_bytes_max(&self) -> usize {
+        match self.mechanism {
+            Mechanism::OAuthBearer => BEARER_MESSAGE_BYTES_MAX,
+            _ => MESSAGE_BYTES_MAX,
+        }
     }
 
     fn settle(&mut self, outcome: Outcome) -> Step {
@@ -214,6 +276,8 @@ impl Exchange {
         match self.mechanism {
             // XEP-0175 §2: the trace is not needed, and its absence not worth a round trip.
             Mechanism::Anonymous => Ok((State::Done, Step::Anonymous)),
+            // The same here: Strophe sends no `=`, and cannot read an empty challenge.
+            Mechanism::External => self.on_external(b""),
             _ => Ok((State::Prompted, Step::Challenge(Vec::new()))),
         }
     }
@@ -222,6 +286,8 @@ impl Exchange {
         match (self.mechanism, self.mechanism.scram_hash()) {
             (_, Some(hash)) => self.on_client_first(hash, message),
             (Mechanism::Anonymous, None) => on_trace(message),
+            (Mechanism::External, None) => self.on_external(message),
+            (Mechanism::OAuthBearer, None) => on_bearer(message),
             (_, None) => self.on_plain(message),
         }
     }
@@ -240,6 +306,28 @@ impl Exchange {
                 password: password.to_owned(),
             },
         ))
+    }
+
+    /// The message is the authzid and nothing else (RFC 4422 appendix A).
+    fn on_external(&self, message: &[u8]) -> Outcome {
+        let username = self.admitted.clone().ok_or(SaslFailure::InvalidMechanism)?;
+        let authzid = std::str::from_utf8(message).map_err(|_| Malformed::NotText)?;
+        self.realm.check_authzid(authzid, &username)?;
+        Ok(look_up(username, Claim::Proven))
+    }
+
+    fn log_in(&self, username: String, exists: bool) -> Outcome {
+        match (exists, self.mechanism) {
+            (true, _) => Ok((
+                State::Done,
+                Step::Success {
+                    username,
+                    data: None,
+                },
+            )),
+            (false, Mechanism::OAuthBearer) => Ok(refuse_token(Refusal::UnknownAccount)),
+            (false, _) => Err(Refusal::UnknownAccount.into()),
+        }
     }
 
     fn on_client_first(&self, hash: ScramHash, message: &[u8]) -> Outcome {
@@ -327,6 +415,8 @@ impl fmt::Debug for Exchange {
         let state = match &self.state {
             State::Start => "start",
             State::Prompted => "prompted",
+            State::Verifying { .. } => "verifying",
+            State::TokenRefused(_) => "token refused",
             State::LookingUp { .. } => "looking up",
             State::Challenged { .. } => "challenged",
             State::Done => "done",
@@ -343,6 +433,19 @@ fn look_up(username: String, claim: Claim) -> (State, Step) {
         username: username.clone(),
     };
     (State::LookingUp { username, claim }, step)
+}
+
+fn on_bearer(message: &[u8]) -> Outcome {
+    let BearerMessage { authzid, token } = BearerMessage::parse(message)?;
+    Ok(match token {
+        Some(token) => (State::Verifying { authzid }, Step::Verify { token }),
+        None => refuse_token(Refusal::InvalidToken),
+    })
+}
+
+fn refuse_token(refusal: Refusal) -> (State, Step) {
+    let step = Step::Challenge(bearer::REFUSAL.to_vec());
+    (State::TokenRefused(refusal), step)
 }
 
 fn on_client_final(

@@ -16,7 +16,7 @@ pub enum SaslFailure {
     #[error("the credentials have expired")]
     CredentialsExpired,
     /// The mechanism shows the password, and the link can be read along (§6.5.4).
-    #[error("PLAIN was asked for on a link that is not confidential")]
+    #[error("a mechanism that shows a secret was asked for on a link that is not confidential")]
     EncryptionRequired,
     /// What came is not base64 (§6.5.5).
     #[error("the data is not base64")]
@@ -107,6 +107,12 @@ pub enum Refusal {
     /// The client saw no `-PLUS` though we offered one (RFC 5802 §6, flag `y`).
     #[error("the client was not shown our -PLUS mechanisms; someone may be in between")]
     Downgraded,
+    /// The token is not taken, or names no account of this domain.
+    #[error("the token was refused")]
+    InvalidToken,
+    /// The link was admitted for one account, and this is another one.
+    #[error("the link was admitted for another account")]
+    OtherAccount,
     /// The channel-binding type is not one that we announced (XEP-0440 §2).
     #[error("the channel-binding type is not offered")]
     UnsupportedChannelBinding,

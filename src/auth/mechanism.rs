@@ -24,6 +24,10 @@ pub enum Mechanism {
     ScramSha1Plus,
     /// SCRAM-SHA-1 (RFC 5802), which every client and server has to know (RFC 6120 §13.8).
     ScramSha1,
+    /// Nothing but what was decided about the link before the stream (RFC 4422 appendix A).
+    External,
+    /// A bearer token (RFC 7628); for links that nobody reads along.
+    OAuthBearer,
     /// The password itself (RFC 4616); for links that nobody reads along.
     Plain,
     /// No account at all (RFC 4505, XEP-0175).
@@ -32,13 +36,15 @@ pub enum Mechanism {
 
 impl Mechanism {
     /// Every mechanism, strongest first.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::ScramSha512Plus,
         Self::ScramSha512,
         Self::ScramSha256Plus,
         Self::ScramSha256,
         Self::ScramSha1Plus,
         Self::ScramSha1,
+        Self::External,
+        Self::OAuthBearer,
         Self::Plain,
         Self::Anonymous,
     ];
@@ -52,6 +58,8 @@ impl Mechanism {
             Self::ScramSha256 => "SCRAM-SHA-256",
             Self::ScramSha1Plus => "SCRAM-SHA-1-PLUS",
             Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::External => "EXTERNAL",
+            Self::OAuthBearer => "OAUTHBEARER",
             Self::Plain => "PLAIN",
             Self::Anonymous => "ANONYMOUS",
         }
@@ -68,8 +76,18 @@ impl Mechanism {
             Self::ScramSha512Plus | Self::ScramSha512 => Some(ScramHash::Sha512),
             Self::ScramSha256Plus | Self::ScramSha256 => Some(ScramHash::Sha256),
             Self::ScramSha1Plus | Self::ScramSha1 => Some(ScramHash::Sha1),
-            Self::Plain | Self::Anonymous => None,
+            Self::External | Self::OAuthBearer | Self::Plain | Self::Anonymous => None,
         }
+    }
+
+    /// Whether the client shows a secret by which anybody could log in who reads along.
+    pub fn shows_secret(self) -> bool {
+        matches!(self, Self::Plain | Self::OAuthBearer)
+    }
+
+    /// Whether a wrong guess at a password can be made with it.
+    pub fn asks_for_password(self) -> bool {
+        self == Self::Plain || self.scram_hash().is_some()
     }
 
     /// Whether the mechanism proves that both ends see the same TLS channel: a `-PLUS`.

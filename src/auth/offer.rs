@@ -16,7 +16,7 @@ const BETWEEN_LISTS: &str = "\u{1f}";
 /// How well a link is kept from being read along.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LinkSecurity {
-    /// Anyone on the way can read: PLAIN is withheld.
+    /// Anyone on the way can read: PLAIN and OAUTHBEARER are withheld.
     Clear,
     /// Nobody can, says the operator: TLS ended at a trusted proxy, loopback, or PLAIN was allowed
     /// expressly. There is no channel of ours to bind to.
@@ -35,20 +35,22 @@ pub enum LinkSecurity {
 pub struct Offer {
     /// Strongest first, without repetition.
     mechanisms: Vec<Mechanism>,
+    /// Not announced, and taken all the same.
+    unannounced: Vec<Mechanism>,
     /// Names announced that other rooms answer for.
     further_mechanisms: Vec<String>,
     /// Empty unless a `-PLUS` is offered: types are announced exactly where one can be used.
     binding_types: Vec<ChannelBindingType>,
-    /// PLAIN is enabled and this link is not fit for it.
-    plain_withheld: bool,
+    /// Enabled, and this link is not fit for them.
+    withheld: Vec<Mechanism>,
     hash_sent: bool,
 }
 
 impl Offer {
     /// The enabled mechanisms that this link can carry.
     ///
-    /// A `-PLUS` needs a binding value (XEP-0440 §3); PLAIN needs a confidential link
-    /// (RFC 6120 §13.8.3). What is left may be empty, and then nobody can log in on this link.
+    /// A `-PLUS` needs a binding value (XEP-0440 §3); PLAIN and OAUTHBEARER need a confidential link
+    /// (RFC 6120 §13.8.3, RFC 7628 §4). What is left may be empty, and then nobody can log in on this link.
     pub fn new(enabled: impl IntoIterator<Item = Mechanism>, link: &LinkSecurity) -> Self {
         let mut types: Vec<_> = match link {
             LinkSecurity::Tls(binding) => binding.types().collect(),
@@ -58,18 +60,35 @@ impl Offer {
         mechanisms.sort_unstable();
         mechanisms.dedup();
         mechanisms.retain(|mechanism| !mechanism.binds_channel() || !types.is_empty());
-        let plain_withheld = *link == LinkSecurity::Clear && mechanisms.contains(&Mechanism::Plain);
-        mechanisms.retain(|mechanism| *mechanism != Mechanism::Plain || !plain_withheld);
+        let is_withheld =
+            |mechanism: &Mechanism| *link == LinkSecurity::Clear && mechanism.shows_secret();
+        let withheld = mechanisms.extract_if(.., |mechanism| is_withheld(mechanism));
+        let withheld = withheld.collect();
         if !mechanisms.iter().any(|mechanism| mechanism.binds_channel()) {
             types.clear();
         }
         Self {
             mechanisms,
+            unannounced: Vec::new(),
             further_mechanisms: Vec::new(),
             binding_types: types,
-            plain_withheld,
+            withheld,
             hash_sent: true,
         }
+    }
+
+    /// Announces this one alone, if it is among them. The others are taken all the same if a client
+    /// asks for them, but for those that bind a channel: their types are not announced either.
+    #[must_use]
+    pub fn announcing_only(mut self, only: Mechanism) -> Self {
+        if self.mechanisms.contains(&only) {
+            let others = self
+                .mechanisms
+                .extract_if(.., |mechanism| *mechanism != only);
+            self.unannounced = others.filter(|other| !other.binds_channel()).collect();
+            self.binding_types.clear();
+        }
+        self
     }
 
     /// Adds the name of a mechanism that is announced with these but handled elsewhere.
@@ -101,7 +120,7 @@ impl Offer {
         &self.binding_types
     }
 
-    /// Whether this mechanism is offered.
+    /// Whether this mechanism is announced.
     pub fn contains(&self, mechanism: Mechanism) -> bool {
         self.mechanisms.contains(&mechanism)
     }
@@ -116,7 +135,7 @@ impl Offer {
     /// # Errors
     ///
     /// [`SaslFailure::InvalidMechanism`] for a name that is not offered (RFC 6120 §6.5.7), and
-    /// [`SaslFailure::EncryptionRequired`] for PLAIN withheld because of the link (§6.5.4).
+    /// [`SaslFailure::EncryptionRequired`] for one withheld because of the link (§6.5.4).
     pub fn select(&self, name: &str) -> Result<Mechanism, SaslFailure> {
         match Mechanism::from_name(name) {
             Some(mechanism) => self.admit(mechanism).map(|()| mechanism),
@@ -125,9 +144,9 @@ impl Offer {
     }
 
     pub(super) fn admit(&self, mechanism: Mechanism) -> Result<(), SaslFailure> {
-        if self.contains(mechanism) {
+        if self.contains(mechanism) || self.unannounced.contains(&mechanism) {
             Ok(())
-        } else if mechanism == Mechanism::Plain && self.plain_withheld {
+        } else if self.withheld.contains(&mechanism) {
             Err(SaslFailure::EncryptionRequired)
         } else {
             Err(SaslFailure::InvalidMechanism)

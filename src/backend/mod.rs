@@ -8,7 +8,7 @@ pub mod local;
 
 pub use crate::sessions::{Connection, Transport};
 
-use crate::auth::{Mechanism, Offer, SaslFailure};
+use crate::auth::{Admission, Mechanism, Offer, SaslFailure};
 use crate::sessions::{Ending, Session};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Stanza, StanzaError};
@@ -31,6 +31,9 @@ pub enum SaslReply {
         account: BareJid,
         /// The last word of the mechanism, e.g. the server signature of SCRAM.
         data: Option<Vec<u8>>,
+        /// What the login itself decided, such as by a token. It goes before what was decided about
+        /// the link ([`Admission::then`]).
+        admission: Option<Arc<Admission>>,
     },
     /// `<failure/>`
     Failure(SaslFailure),

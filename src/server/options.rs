@@ -31,7 +31,7 @@ pub fn hosts(config: &Config) -> Vec<Arc<str>> {
     config.domains.iter().map(canonical).collect()
 }
 
-pub(super) fn stream(config: &Config) -> StreamOptions {
+pub(crate) fn stream(config: &Config) -> StreamOptions {
     let (limits, sm) = (&config.limits, &config.sm);
     let defaults = crate::xml::Limits::default();
     StreamOptions {
@@ -162,6 +162,7 @@ pub(super) fn local(config: &Config, demo: &HashSet<BareJid>) -> LocalOptions {
         scram_iterations: config.auth.scram_iterations,
         plain: config.auth.plain == PlainPolicy::Private,
         anonymous: config.auth.anonymous,
+        external_beside_others: false,
         demo: demo.clone(),
         roster_items: config.limits.roster_items,
         offline_messages: config.limits.offline_messages,

@@ -23,6 +23,8 @@ fn tls_link_offers_everything_enabled_strongest_first() {
             "SCRAM-SHA-256",
             "SCRAM-SHA-1-PLUS",
             "SCRAM-SHA-1",
+            "EXTERNAL",
+            "OAUTHBEARER",
             "PLAIN",
             "ANONYMOUS"
         ]
@@ -64,6 +66,38 @@ fn plain_on_a_clear_link_requires_encryption() {
     assert_eq!(offer.select("PLAIN"), Err(SaslFailure::EncryptionRequired));
     let without = Offer::new([Mechanism::ScramSha1], &LinkSecurity::Clear);
     assert_eq!(without.select("PLAIN"), Err(SaslFailure::InvalidMechanism));
+}
+
+/// W6
+#[test]
+fn w6_oauthbearer_on_a_clear_link_requires_encryption() {
+    let offer = Offer::new(Mechanism::ALL, &LinkSecurity::Clear);
+    assert!(!offer.contains(Mechanism::OAuthBearer) && offer.contains(Mechanism::External));
+    assert_eq!(
+        offer.select("OAUTHBEARER"),
+        Err(SaslFailure::EncryptionRequired)
+    );
+}
+
+/// X5: what is announced alone is chosen by clients that would choose SCRAM.
+#[test]
+fn x5_a_mechanism_announced_alone_does_not_shut_the_others_out() {
+    let offer = Offer::new(Mechanism::ALL, &LinkSecurity::Tls(tls()));
+    let offer = offer.announcing_only(Mechanism::External);
+    assert_eq!(names(&offer), ["EXTERNAL"]);
+    assert!(offer.binding_types().is_empty() && !offer.binds_channel());
+    assert_eq!(offer.select("SCRAM-SHA-256"), Ok(Mechanism::ScramSha256));
+    assert_eq!(
+        offer.select("SCRAM-SHA-256-PLUS"),
+        Err(SaslFailure::InvalidMechanism)
+    );
+    let h = STANDARD.encode(ScramHash::Sha256.digest(b"EXTERNAL"));
+    assert_eq!(offer.downgrade_hash(ScramHash::Sha256), Some(h));
+    let without = Offer::new([Mechanism::ScramSha1], &LinkSecurity::Confidential);
+    assert_eq!(
+        without.clone().announcing_only(Mechanism::External),
+        without
+    );
 }
 
 ///

@@ -44,7 +44,7 @@ pub use services::Service;
 pub use tap::Tap;
 
 use super::{Backend, BoxFuture, Connection, Routed, SaslExchange};
-use crate::auth::{Mechanism, Offer, Realm, Secret, Throttle, ThrottleLimits};
+use crate::auth::{Mechanism, Offer, Realm, Secret, Throttle, ThrottleLimits, VerifyBearer};
 use crate::sessions::{Ending, Session, Sessions};
 use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, Fingerprints, Stanza, StanzaError};
@@ -72,6 +72,7 @@ pub struct Local {
     attempt_settled: Notify,
     /// How many passwords are derived at once.
     costly: Arc<Semaphore>,
+    verifier: ArcSwap<Option<Arc<dyn VerifyBearer>>>,
     services: Vec<Box<dyn Service>>,
     unfinished: Unfinished,
     tap: OnceLock<Arc<dyn Tap>>,
@@ -107,6 +108,7 @@ impl Local {
             throttle: Mutex::new(Throttle::new(ThrottleLimits::default())),
             attempt_settled: Notify::new(),
             costly: Arc::new(Semaphore::new(cores)),
+            verifier: ArcSwap::default(),
             services,
             unfinished: Unfinished::new(),
             tap: OnceLock::new(),
@@ -127,6 +129,12 @@ impl Local {
             .store(Arc::new(sasl::realms(&options, &self.secret)?));
         self.options.store(Arc::new(options));
         Ok(())
+    }
+
+    /// Who says what bearer tokens are worth: OAUTHBEARER is offered on private links. `None`: it is
+    /// not offered. Exchanges that have begun go on with the former one.
+    pub fn set_verifier(&self, verifier: Option<Arc<dyn VerifyBearer>>) {
+        self.verifier.store(Arc::new(verifier));
     }
 
     /// Who is here.

@@ -27,6 +27,10 @@ pub struct LocalOptions {
     pub plain: bool,
     /// `auth.anonymous`: whether ANONYMOUS is offered.
     pub anonymous: bool,
+    /// Whether the other mechanisms are announced beside EXTERNAL, where the link was admitted for
+    /// an account. If not, they can be asked for and are not announced: web clients built on Strophe
+    /// choose SCRAM wherever it is announced, and have no password then.
+    pub external_beside_others: bool,
     /// Accounts that may log in from this machine only.
     pub demo: HashSet<BareJid>,
     /// What happens when a resource is taken.
@@ -49,6 +53,7 @@ impl LocalOptions {
             scram_iterations: crate::auth::ITERATIONS_DEFAULT,
             plain: true,
             anonymous: false,
+            external_beside_others: false,
             demo: HashSet::new(),
             conflict: ConflictPolicy::default(),
             roster_items: 1000,

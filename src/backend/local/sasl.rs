@@ -2,8 +2,8 @@
 
 use super::{Local, LocalOptions, OptionsError};
 use crate::auth::{
-    Credentials, Exchange, LinkSecurity, Mechanism, Offer, Realm, Refusal, SaslFailure, Secret,
-    Step,
+    Admission, Credentials, Exchange, LinkSecurity, Mechanism, Offer, Realm, Refusal, SaslFailure,
+    Secret, Step, Token, VerifyBearer,
 };
 use crate::backend::{BoxFuture, Connection, SaslExchange, SaslReply};
 use crate::stanza::address::BareJid;
@@ -47,6 +47,9 @@ impl Local {
             .filter(|mechanism| match mechanism {
                 Mechanism::Plain => options.plain,
                 Mechanism::Anonymous => options.anonymous,
+                Mechanism::External => admitted(connection)
+                    .is_some_and(|account| options.serves(account.domain().as_str())),
+                Mechanism::OAuthBearer => self.verifier.load().is_some(),
                 _ => true,
             });
         let bindings = connection.binding.types().count();
@@ -55,7 +58,11 @@ impl Local {
             true => LinkSecurity::Confidential,
             false => LinkSecurity::Clear,
         };
-        Offer::new(enabled, &link)
+        let offer = Offer::new(enabled, &link);
+        match options.external_beside_others {
+            true => offer,
+            false => offer.announcing_only(Mechanism::External),
+        }
     }
 
     fn realm(&self, host: &str) -> Option<Arc<Realm>> {
@@ -67,6 +74,11 @@ impl Local {
     }
 }
 
+/// The account that the link was admitted for: no other one may be logged into on it.
+fn admitted(connection: &Connection) -> Option<&BareJid> {
+    connection.admission.as_ref()?.jid.as_ref()
+}
+
 /// One authentication with an account of this server.
 pub(super) struct LocalSasl {
     inner: Arc<Inner>,
@@ -76,6 +88,7 @@ struct Inner {
     local: Option<Arc<Local>>,
     connection: Arc<Connection>,
     host: Arc<str>,
+    verifier: Option<Arc<dyn VerifyBearer>>,
     progress: tokio::sync::Mutex<Progress>,
 }
 
@@ -84,6 +97,8 @@ struct Progress {
     exchange: Result<Option<Exchange>, SaslFailure>,
     /// Whose password is being guessed at.
     account: Option<BareJid>,
+    /// What the token of the login says.
+    admission: Option<Arc<Admission>>,
 }
 
 impl LocalSasl {
@@ -100,12 +115,16 @@ impl LocalSasl {
         let exchange = local
             .realm(host)
             .ok_or_else(unknown_host)
-            .and_then(|realm| {
-                Exchange::new(mechanism, realm, offer, connection.binding.clone()).map(Some)
-            });
+            .and_then(|realm| Exchange::new(mechanism, realm, offer, connection.binding.clone()))
+            .map(|exchange| match own_localpart(admitted(connection), host) {
+                Some(localpart) => exchange.with_admitted(localpart),
+                None => exchange,
+            })
+            .map(Some);
         let progress = tokio::sync::Mutex::new(Progress {
             exchange,
             account: None,
+            admission: None,
         });
         let (connection, host) = (connection.clone(), host.clone());
         Self {
@@ -113,6 +132,7 @@ impl LocalSasl {
                 local: local.arc(),
                 connection,
                 host,
+                verifier: local.verifier.load().as_ref().clone(),
                 progress,
             }),
         }
@@ -140,7 +160,16 @@ impl Inner {
             Ok(None) => return Step::Failure(out_of_turn()),
             Err(failure) => return Step::Failure(failure.clone()),
         };
-        let username = match exchange.on_message(message.as_deref()) {
+        let asks_for_password = exchange.mechanism().asks_for_password();
+        let mut step = exchange.on_message(message.as_deref());
+        if let Step::Verify { token } = step {
+            let verified = self.verify(token).await;
+            step = exchange.on_verified(verified.map(|(localpart, admission)| {
+                progress.admission = Some(admission);
+                localpart
+            }));
+        }
+        let username = match step {
             Step::LookUp { username } => username,
             step => return step,
         };
@@ -148,11 +177,16 @@ impl Inner {
             Ok(account) => account,
             Err(_) => return Step::Failure(Refusal::ImpossibleName.into()),
         };
-        progress.account = Some(account.clone());
-        // Guesses wait, right or wrong, before they are looked at (RFC 6120 §6.4.5).
-        local
-            .hold_back(account.as_str(), self.connection.address)
-            .await;
+        if !self.may_be(&account) {
+            return Step::Failure(Refusal::OtherAccount.into());
+        }
+        if asks_for_password {
+            progress.account = Some(account.clone());
+            // Guesses wait, right or wrong, before they are looked at (RFC 6120 §6.4.5).
+            local
+                .hold_back(account.as_str(), self.connection.address)
+                .await;
+        }
         let credentials = match self.credentials(local, &account).await {
             Ok(credentials) => credentials,
             Err(failure) => return Step::Failure(failure),
@@ -161,6 +195,37 @@ impl Inner {
             return Step::Failure(out_of_turn());
         };
         with_credentials(local, exchange, credentials).await
+    }
+
+    /// Whether the link lets this account in.
+    fn may_be(&self, account: &BareJid) -> bool {
+        admitted(&self.connection).is_none_or(|admitted| admitted == account)
+    }
+
+    /// The localpart of the account that a token is for, and what else it says.
+    async fn verify(&self, token: Token) -> Result<(String, Arc<Admission>), SaslFailure> {
+        let address = self.connection.address;
+        let Some(verifier) = &self.verifier else {
+            return Err(SaslFailure::InvalidMechanism);
+        };
+        let admission = verifier.verify(token).await.map_err(|error| {
+            tracing::info!(%address, reason = %error, "token refused");
+            match error.is_temporary() {
+                true => SaslFailure::TemporaryAuthFailure {
+                    reason: error.to_string(),
+                },
+                false => Refusal::InvalidToken.into(),
+            }
+        })?;
+        let Some(localpart) = own_localpart(admission.jid.as_ref(), &self.host) else {
+            let jid = admission.jid.as_ref().map(|jid| jid.as_str());
+            tracing::info!(%address, jid, host = &*self.host, "the token is for no account here");
+            return Err(Refusal::InvalidToken.into());
+        };
+        match &admission.jid {
+            Some(account) if !self.may_be(account) => Err(Refusal::OtherAccount.into()),
+            _ => Ok((localpart, Arc::new(admission))),
+        }
     }
 
     async fn credentials(
@@ -186,9 +251,9 @@ impl Inner {
     fn reply(&self, local: &Local, progress: &mut Progress, step: Step) -> SaslReply {
         match step {
             Step::Challenge(data) => SaslReply::Challenge(data),
-            Step::Success { username, data } => self.success(local, &username, data),
+            Step::Success { username, data } => self.success(local, progress, &username, data),
             Step::Anonymous => self.anonymous(),
-            Step::LookUp { .. } => SaslReply::Failure(out_of_turn()),
+            Step::LookUp { .. } | Step::Verify { .. } => SaslReply::Failure(out_of_turn()),
             Step::Failure(failure) => {
                 self.note(local, progress, &failure);
                 SaslReply::Failure(failure)
@@ -196,11 +261,24 @@ impl Inner {
         }
     }
 
-    fn success(&self, local: &Local, username: &str, data: Option<Vec<u8>>) -> SaslReply {
+    fn success(
+        &self,
+        local: &Local,
+        progress: &mut Progress,
+        username: &str,
+        data: Option<Vec<u8>>,
+    ) -> SaslReply {
         match BareJid::new(&format!("{username}@{}", self.host)) {
             Ok(account) => {
-                local.attempt_succeeded(account.as_str(), self.connection.address);
-                SaslReply::Success { account, data }
+                // No guess was made where no password was asked for, and none is forgotten for it.
+                if progress.account.take().is_some() {
+                    local.attempt_succeeded(account.as_str(), self.connection.address);
+                }
+                SaslReply::Success {
+                    account,
+                    data,
+                    admission: progress.admission.take(),
+                }
             }
             Err(_) => SaslReply::Failure(Refusal::ImpossibleName.into()),
         }
@@ -209,6 +287,9 @@ impl Inner {
     fn anonymous(&self) -> SaslReply {
         let trouble =
             |reason: String| SaslReply::Failure(SaslFailure::TemporaryAuthFailure { reason });
+        if admitted(&self.connection).is_some() {
+            return SaslReply::Failure(Refusal::OtherAccount.into());
+        }
         let mut bytes = [0; 10];
         if let Err(error) = getrandom::fill(&mut bytes) {
             return trouble(error.to_string());
@@ -218,6 +299,7 @@ impl Inner {
             Ok(account) => SaslReply::Success {
                 account,
                 data: None,
+                admission: None,
             },
             Err(error) => trouble(error.to_string()),
         }
@@ -260,6 +342,12 @@ async fn with_credentials(
             reason: error.to_string(),
         }),
     }
+}
+
+/// The localpart, if the account is of this domain.
+fn own_localpart(account: Option<&BareJid>, host: &str) -> Option<String> {
+    let account = account.filter(|account| account.domain().as_str() == host)?;
+    Some(account.node()?.as_str().to_owned())
 }
 
 fn out_of_turn() -> SaslFailure {

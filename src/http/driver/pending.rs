@@ -1,7 +1,9 @@
 //! What the backend was asked, and what it says.
 
+use crate::auth::Admission;
 use crate::backend::{BoxFuture, SaslReply};
 use crate::sessions::{ClaimError, Claimed, Session};
+use crate::stanza::address::BareJid;
 use crate::stanza::{ByteString, StanzaError};
 use crate::stream::Reply;
 use std::future::Future;
@@ -27,6 +29,11 @@ type Login = BoxFuture<Result<Arc<Session>, StanzaError>>;
 /// Answers of the backend, whatever was asked.
 pub(super) enum Answer {
     Reply(Reply),
+    Authenticated {
+        account: BareJid,
+        data: Option<Vec<u8>>,
+        admission: Option<Arc<Admission>>,
+    },
     Bound(Arc<Session>),
     Claimed(Claimed),
     Routed(Option<Arc<Session>>),
@@ -50,12 +57,18 @@ impl Pending {
                 *self = Self::Bind(begun);
                 self.poll(cx)
             }
-            Self::Sasl(future) => future.as_mut().poll(cx).map(|reply| {
-                Answer::Reply(match reply {
-                    SaslReply::Challenge(data) => Reply::Challenge(data),
-                    SaslReply::Success { account, data } => Reply::Authenticated { account, data },
-                    SaslReply::Failure(failure) => Reply::SaslFailed(failure),
-                })
+            Self::Sasl(future) => future.as_mut().poll(cx).map(|reply| match reply {
+                SaslReply::Challenge(data) => Answer::Reply(Reply::Challenge(data)),
+                SaslReply::Success {
+                    account,
+                    data,
+                    admission,
+                } => Answer::Authenticated {
+                    account,
+                    data,
+                    admission,
+                },
+                SaslReply::Failure(failure) => Answer::Reply(Reply::SaslFailed(failure)),
             }),
             Self::Register(future) => future
                 .as_mut()

@@ -248,6 +248,7 @@ impl SaslExchange for Plain {
             Some(account) => SaslReply::Success {
                 account,
                 data: None,
+                admission: None,
             },
             None => SaslReply::Failure(SaslFailure::TemporaryAuthFailure {
                 reason: "no name".to_owned(),

@@ -14,6 +14,7 @@ mod repeats;
 mod roster;
 mod services;
 mod subscriptions;
+mod tokens;
 
 use super::{Local, LocalOptions, Service};
 use crate::auth::{ChannelBinding, Credentials, ITERATIONS_MIN};

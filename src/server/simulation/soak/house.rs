@@ -285,6 +285,7 @@ impl SaslExchange for Plain {
             SaslReply::Success {
                 account,
                 data: None,
+                admission: None,
             }
         })
     }
