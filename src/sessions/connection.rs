@@ -34,7 +34,8 @@ pub struct Connection {
     pub path: Arc<str>,
     /// The query of the request, without what authenticates; empty if there was none.
     pub query: Arc<str>,
-    /// What was decided about the client before it was let in; `None` says nothing.
+    /// What was decided about the client before it was let in, and then by its login; `None` says
+    /// nothing.
     pub admission: Option<Arc<Admission>>,
     /// The address of the client, as far as proxies that we trust tell it.
     pub address: IpAddr,

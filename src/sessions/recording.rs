@@ -122,6 +122,7 @@ impl Session {
             interested: self.is_interested(),
             inactive: self.is_inactive(),
             notes: self.notes(),
+            admission: self.admission().map(|admission| (*admission).clone()),
         }
     }
 
@@ -137,6 +138,9 @@ impl Session {
             self.set_interested();
         }
         self.set_notes(state.notes);
+        if let Some(admission) = state.admission {
+            self.set_admission(Arc::new(admission));
+        }
     }
 
     pub(super) fn recent_record(&self) -> Record {

@@ -267,8 +267,8 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`ClaimError`]: no such session, not of this account, not resumable, or its stream does
-    /// not let go within ten seconds. Its owner notices nothing of a claim by somebody else.
+    /// [`ClaimError`]: no such session, not of this account, not resumable, its admission has
+    /// ended, or its stream does not let go within ten seconds. Its owner notices nothing of a claim by somebody else.
     pub async fn claim(&self, previd: &str, account: &BareJid) -> Result<Claimed, ClaimError> {
         let Some(id) = SessionId::parse(previd) else {
             return Err(ClaimError { h: None });
@@ -314,6 +314,21 @@ impl Sessions {
                 *carrier = former;
                 Take::Over
             }
+            // Its time was over when nobody looked, such as on a machine that slept.
+            Carrier::Hibernating {
+                sm, until, since, ..
+            } if session.access_left().is_some_and(|left| left.is_zero()) => {
+                let mut expiries = lock(&self.expiries);
+                expiries.remove(&(until, session.id()));
+                expiries.insert((since, session.id()));
+                *carrier = Carrier::Hibernating {
+                    sm,
+                    until: since,
+                    since,
+                    access_ends: true,
+                };
+                Take::Over
+            }
             Carrier::Hibernating { sm, until, .. } => {
                 lock(&self.expiries).remove(&(until, session.id()));
                 session.withdraw_messages();
@@ -349,6 +364,11 @@ impl Sessions {
     fn let_hibernate(&self, session: &Arc<Session>, sm: Box<Sm>, now: Instant) {
         let options = self.options.load();
         let until = now + sm.resume_timeout().unwrap_or_default();
+        let ends = session.access_left().and_then(|left| now.checked_add(left));
+        let (until, access_ends) = match ends {
+            Some(ends) if ends < until => (ends, true),
+            _ => (until, false),
+        };
         // Nobody empties it, so nobody is made to wait for it.
         let hard = Amount {
             stanzas: options.max_unacked.saturating_sub(sm.unacked_len()).max(1),
@@ -369,6 +389,7 @@ impl Sessions {
                 sm,
                 until,
                 since: now,
+                access_ends,
             };
             session.expose_messages();
         }
@@ -578,7 +599,7 @@ impl Sessions {
             .collect()
     }
 
-    /// Ends the sessions that hibernated long enough. Call it about once a second.
+    /// Ends the sessions that hibernated long enough, or until their admission ended. Call it about once a second.
     pub fn expire(&self, now: Instant) -> Vec<Ending> {
         lock(&self.ended_messages).expire(now);
         let due: Vec<SessionId> = {
@@ -592,7 +613,13 @@ impl Sessions {
         let sessions = due.into_iter().filter_map(|id| self.by_id(id));
         sessions
             .filter_map(|session| {
-                self.end_if_hibernating(&session, EndReason::Expired, |until| until <= now)
+                let reason = match &*session.carrier() {
+                    Carrier::Hibernating {
+                        access_ends: true, ..
+                    } => EndReason::AccessExpired,
+                    _ => EndReason::Expired,
+                };
+                self.end_if_hibernating(&session, reason, |until| until <= now)
             })
             .collect()
     }

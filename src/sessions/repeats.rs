@@ -274,6 +274,7 @@ fn is_loss(reason: EndReason) -> bool {
         EndReason::Closed | EndReason::Revoked | EndReason::Removed => false,
         EndReason::LinkLost
         | EndReason::Expired
+        | EndReason::AccessExpired
         | EndReason::TooManyHibernating
         | EndReason::Conflict
         | EndReason::Overflow

@@ -16,7 +16,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 crate::random::unguessable! {
     /// Names a session, and is the `previd` of stream management (XEP-0198 §5).
@@ -46,6 +46,8 @@ pub enum EndReason {
     Revoked,
     /// The operator or the application ended it.
     Removed,
+    /// What its client was let in by was good until then ([`Admission::expires`]).
+    AccessExpired,
     /// The server stops.
     Shutdown,
 }
@@ -64,6 +66,7 @@ impl EndReason {
             Self::StreamError => "stream-error",
             Self::Revoked => "revoked",
             Self::Removed => "removed",
+            Self::AccessExpired => "access-expired",
             Self::Shutdown => "shutdown",
         }
     }
@@ -111,6 +114,8 @@ pub(super) enum Carrier {
         sm: Box<Sm>,
         until: Instant,
         since: Instant,
+        /// `until` is when its admission ends.
+        access_ends: bool,
     },
     /// Nothing ever again.
     Ended,
@@ -345,11 +350,27 @@ impl Session {
     /// A stream over this link carries it. An admission that comes with it takes the place of the
     /// former one; a link without any changes nothing of it.
     pub fn set_connection(&self, connection: Arc<Connection>) {
-        let mut came_by = lock(&self.came_by);
-        if let Some(admission) = &connection.admission {
-            came_by.admission = Some(admission.clone());
+        let admission = connection.admission.clone();
+        lock(&self.came_by).connection = Some(connection);
+        if let Some(admission) = admission {
+            self.set_admission(admission);
         }
-        came_by.connection = Some(connection);
+    }
+
+    /// What was decided about its client is this from now on. It outlives the process with the
+    /// session.
+    pub fn set_admission(&self, admission: Arc<Admission>) {
+        let former = lock(&self.came_by).admission.replace(admission.clone());
+        if former.is_none_or(|former| former != admission) {
+            self.record_state();
+        }
+    }
+
+    /// How long its admission is still good for; `None`: without an end.
+    pub(super) fn access_left(&self) -> Option<Duration> {
+        let expires = self.admission()?.expires?;
+        let left = expires.duration_since(crate::clock::time_of_day());
+        Some(left.unwrap_or_default())
     }
 
     /// What the backend wants to know again if the session outlives the process.

@@ -10,15 +10,19 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
-pub(super) fn sessions() -> Sessions {
-    Sessions::new(SessionsOptions {
+fn bounds() -> SessionsOptions {
+    SessionsOptions {
         sessions_per_user: 4,
         send_queue: 2,
         send_queue_bytes: 1_000_000,
         max_unacked: 5,
         max_hibernating_per_user: 2,
         repeat_window: 128,
-    })
+    }
+}
+
+pub(super) fn sessions() -> Sessions {
+    Sessions::new(bounds())
 }
 
 fn jid(text: &str) -> FullJid {
@@ -502,4 +506,114 @@ fn copies_of_different_messages_are_told_apart_over_two_stops() {
     numbers.sort();
     let (first, second) = ((false, Some(1)), (true, Some(2)));
     assert_eq!(numbers, [first, second, second]);
+}
+
+/// An admission that ends so many seconds from now; the clock has to be held.
+fn ends_in(seconds: u64) -> Arc<crate::auth::Admission> {
+    Arc::new(crate::auth::Admission {
+        login: Some("L1".to_owned()),
+        expires: Some(crate::clock::time_of_day() + Duration::from_secs(seconds)),
+        ..Default::default()
+    })
+}
+
+/// W7
+#[tokio::test(start_paused = true)]
+async fn w7_a_session_hibernates_until_its_admission_ends_and_not_longer() {
+    let _held = crate::clock::held::hold();
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    session.set_admission(ends_in(60));
+    let now = crate::clock::now();
+    sessions.hibernate(&session, sm(), now);
+    assert!(sessions.expire(now + Duration::from_secs(59)).is_empty());
+    let endings = sessions.expire(now + Duration::from_secs(60));
+    assert_eq!(endings[0].reason, EndReason::AccessExpired);
+}
+
+/// W7: an admission that lasts longer than `sm.resume_timeout` changes nothing.
+#[tokio::test(start_paused = true)]
+async fn w7_a_session_with_a_long_admission_expires_as_others_do() {
+    let _held = crate::clock::held::hold();
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    session.set_admission(ends_in(6000));
+    let now = crate::clock::now();
+    sessions.hibernate(&session, sm(), now);
+    let endings = sessions.expire(now + Duration::from_secs(600));
+    assert_eq!(endings[0].reason, EndReason::Expired);
+}
+
+/// W7: also where the clock was set, or the machine slept, while it hibernated.
+#[tokio::test(start_paused = true)]
+async fn w7_a_session_whose_admission_has_ended_is_not_resumed_and_ends_at_the_next_sweep() {
+    let _held = crate::clock::held::hold();
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    sessions.hibernate(&session, sm(), crate::clock::now());
+    session.set_admission(ends_in(0));
+    let previd = session.id().to_string();
+    let refused = sessions.claim(&previd, session.account()).await;
+    assert!(refused.is_err());
+    let endings = sessions.expire(crate::clock::now());
+    assert_eq!(endings[0].reason, EndReason::AccessExpired);
+    assert_eq!(sessions.hibernating(), 0);
+}
+
+/// W7, with `sm.durability = "restart"`: what the next process makes of what this one hands over.
+#[tokio::test(start_paused = true)]
+async fn w7_an_admission_outlives_the_process_with_its_session() {
+    let _held = crate::clock::held::hold();
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    session.set_admission(ends_in(60));
+    let now = crate::clock::now();
+    sessions.hibernate(&session, sm(), now);
+    let records = sessions.to_records();
+    let state = records.iter().find_map(|record| match record {
+        Record::State { state, .. } => Some((**state).clone()),
+        _ => None,
+    });
+    let saved = SavedSession {
+        id: session.id().to_bits(),
+        jid: session.jid().clone(),
+        sm: Some(SavedSm {
+            resume_seconds: Some(600),
+            ..SavedSm::default()
+        }),
+        ended: false,
+        state: state.expect("the state"),
+        recent: Vec::new(),
+        stanzas: Vec::new(),
+    };
+    let next = self::sessions();
+    let restored = next.restore(saved, &Reunion::default(), now);
+    assert_eq!(restored.admission(), session.admission());
+    assert!(next.expire(now + Duration::from_secs(59)).is_empty());
+    let endings = next.expire(now + Duration::from_secs(60));
+    assert_eq!(endings[0].reason, EndReason::AccessExpired);
+}
+
+/// W7, with `sm.durability = "always"`: it is recorded when it is decided, and once.
+#[test]
+fn w7_an_admission_is_recorded_when_it_is_decided() {
+    let journal = Arc::new(crate::store::journal::Journal::new(1, Box::new(|| {})));
+    let sessions = Sessions::with_journal(bounds(), Some(journal.clone()));
+    let session = bind(&sessions, "a@example.org/one");
+    let admission = Arc::new(crate::auth::Admission {
+        login: Some("L1".to_owned()),
+        ..Default::default()
+    });
+    for _ in 0..3 {
+        session.set_admission(admission.clone());
+    }
+    let taken = journal.take().records;
+    let states: Vec<_> = taken
+        .iter()
+        .filter_map(|record| match record {
+            Record::State { state, .. } => Some(state.admission.clone()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(states, [Some((*admission).clone())]);
 }

@@ -118,6 +118,9 @@ pub enum StreamFault {
     /// The operator or the application ended it.
     #[error("the session was ended by the operator")]
     Removed,
+    /// The token, or what else the client was let in by, was good until now.
+    #[error("the access that was granted has expired")]
+    AccessExpired,
     /// The server stops.
     #[error("the server stops")]
     Shutdown,
@@ -139,7 +142,7 @@ impl StreamFault {
             Self::BadNamespacePrefix => Condition::BadNamespacePrefix,
             Self::HostUnknown { .. } => Condition::HostUnknown,
             Self::UnsupportedVersion => Condition::UnsupportedVersion,
-            Self::NotAuthorized | Self::Revoked => Condition::NotAuthorized,
+            Self::NotAuthorized | Self::Revoked | Self::AccessExpired => Condition::NotAuthorized,
             Self::LoginTimeout | Self::AckTimeout => Condition::ConnectionTimeout,
             Self::HandledCountTooHigh(_) => Condition::UndefinedCondition,
             Self::Resumed | Self::Conflict => Condition::Conflict,
@@ -158,6 +161,7 @@ impl StreamFault {
                 | Self::Overflow
                 | Self::Revoked
                 | Self::Removed
+                | Self::AccessExpired
                 | Self::Shutdown
         )
     }

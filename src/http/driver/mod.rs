@@ -4,12 +4,14 @@
 //! The transport calls [`Driver::poll`], writes what [`Driver::poll_transmit`] gives, and feeds
 //! frames while [`Driver::wants_frame`]. At the end it awaits [`Driver::finish`].
 
+mod expiry;
 mod pace;
 mod pending;
 mod recorder;
 mod sent;
 
 use super::door::{Door, DoorOptions, Lost};
+use crate::auth::Admission;
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
 use crate::budget::Charge;
 use crate::http::departure::Farewell;
@@ -22,6 +24,7 @@ use crate::stream::{
     Event, Finish, Framing, Notice, OpenRequest, Outbound, Reply, SharedOptions, Sm, Stream,
     StreamFault, Transmit,
 };
+use expiry::Expiry;
 use pace::{Bound, Pace, Verdict};
 use pending::{Answer, Pending};
 use recorder::{Held, Recorder, record_sent};
@@ -90,6 +93,7 @@ pub struct Driver {
     stream: Stream,
     rooms: Arc<Rooms>,
     connection: Arc<Connection>,
+    expiry: Expiry,
     session: Option<Arc<Session>>,
     /// When this stream took over a session that had hibernated.
     resumed_at: Option<Instant>,
@@ -116,9 +120,10 @@ pub struct Driver {
 impl Driver {
     /// A driver for a link that is up.
     pub fn new(rooms: Arc<Rooms>, connection: Arc<Connection>, framing: Framing) -> Self {
+        let now = crate::clock::now();
         let offer = rooms.backend.offer(&connection);
         let stream = Stream::new(
-            crate::clock::now(),
+            now,
             framing,
             offer,
             rooms.options.clone(),
@@ -128,6 +133,7 @@ impl Driver {
             stream,
             pace: Pace::new(rooms.quotas.clone(), rooms.tiers.clone()),
             rooms,
+            expiry: Expiry::of(now, connection.admission.as_deref()),
             connection,
             session: None,
             resumed_at: None,
@@ -239,6 +245,7 @@ impl Driver {
         let pressed = pressed.map(|pressed| pressed.until.min(pressed.look_at));
         [
             pressed,
+            self.expiry.poll_timeout(),
             self.pace.slowed_until(),
             self.stream.poll_timeout(),
         ]
@@ -280,6 +287,9 @@ impl Driver {
         if self.stream.poll_timeout().is_some_and(|due| due <= now) {
             self.stream.on_timeout(now);
             self.on_events(now);
+        }
+        if self.expiry.has_come(now) && !matches!(self.command, Some(Command::End(_))) {
+            self.command = Some(Command::End(EndReason::AccessExpired));
         }
         let mut batch = MAIL_BATCH;
         loop {
@@ -387,10 +397,19 @@ impl Driver {
                 if !matches!(reply, Reply::Challenge(_)) {
                     self.exchange = None;
                 }
-                if let Reply::Authenticated { account, .. } = &reply {
-                    self.log_authenticated(account.as_str());
-                }
                 reply
+            }
+            Answer::Authenticated {
+                account,
+                data,
+                admission,
+            } => {
+                self.exchange = None;
+                self.log_authenticated(account.as_str());
+                if let Some(admission) = admission {
+                    self.set_admission(now, &admission);
+                }
+                Reply::Authenticated { account, data }
             }
             Answer::Bound(session) => {
                 tracing::info!(
@@ -406,7 +425,7 @@ impl Driver {
                 let sessions = &self.rooms.sessions;
                 sessions.opened(&session, self.connection.clone());
                 self.pace.on_session(now, &session, &self.connection);
-                self.session = Some(session);
+                self.on_session(now, session);
                 reply
             }
             Answer::Claimed(Claimed { session, sm }) => {
@@ -421,7 +440,7 @@ impl Driver {
                 let sessions = &self.rooms.sessions;
                 sessions.resumed(&session, self.connection.clone());
                 self.pace.on_session(now, &session, &self.connection);
-                self.session = Some(session);
+                self.on_session(now, session);
                 reply
             }
             Answer::Routed(pressed) => {
@@ -444,6 +463,26 @@ impl Driver {
         if login.is_some_and(|login| self.rooms.sessions.is_login_over(login)) {
             self.rooms.sessions.end(session, EndReason::Revoked);
         }
+    }
+
+    /// The login decided something itself: it goes before what was decided about the link.
+    fn set_admission(&mut self, now: Instant, of_login: &Arc<Admission>) {
+        let admission = match &self.connection.admission {
+            Some(of_link) => Arc::new(of_link.then(of_login)),
+            None => of_login.clone(),
+        };
+        self.expiry = Expiry::of(now, Some(&admission));
+        self.connection = Arc::new(Connection {
+            admission: Some(admission),
+            ..Connection::clone(&self.connection)
+        });
+    }
+
+    /// A session is bound or resumed. One that comes back over a link without an admission has its
+    /// own still.
+    fn on_session(&mut self, now: Instant, session: Arc<Session>) {
+        self.expiry = Expiry::of(now, session.admission().as_deref());
+        self.session = Some(session);
     }
 
     fn log_authenticated(&self, account: &str) {
@@ -721,6 +760,7 @@ fn fault_of(reason: EndReason) -> StreamFault {
         EndReason::Conflict => StreamFault::Conflict,
         EndReason::Revoked => StreamFault::Revoked,
         EndReason::Removed => StreamFault::Removed,
+        EndReason::AccessExpired => StreamFault::AccessExpired,
         EndReason::Shutdown => StreamFault::Shutdown,
         EndReason::Overflow
         | EndReason::Memory
@@ -731,6 +771,9 @@ fn fault_of(reason: EndReason) -> StreamFault {
         | EndReason::StreamError => StreamFault::Overflow,
     }
 }
+
+#[cfg(test)]
+mod admissions;
 
 #[cfg(test)]
 mod tests {

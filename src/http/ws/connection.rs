@@ -296,11 +296,11 @@ fn end_of(error: SocketError) -> End {
 
 /// RFC 6455 §7.4.1: codes that say why.
 fn close_code(fault: &StreamFault) -> CloseCode {
-    if let StreamFault::TooLarge { .. } = fault {
-        return CloseCode::Size;
-    }
-    if let StreamFault::Revoked = fault {
-        return CloseCode::Policy; // what browsers know for "your login is over"
+    match fault {
+        StreamFault::TooLarge { .. } => return CloseCode::Size,
+        // What browsers know for "your login is over".
+        StreamFault::Revoked | StreamFault::AccessExpired => return CloseCode::Policy,
+        _ => {}
     }
     match fault.condition() {
         Condition::PolicyViolation => CloseCode::Policy,

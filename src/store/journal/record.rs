@@ -1,5 +1,6 @@
 //! What the journal says of sessions, and what a store gives back of it.
 
+use crate::auth::Admission;
 use crate::stanza::ByteString;
 use crate::stanza::address::{BareJid, FullJid};
 use std::time::SystemTime;
@@ -188,4 +189,6 @@ pub struct SavedState {
     pub inactive: bool,
     /// What the backend wants to know of it again.
     pub notes: String,
+    /// What was decided about its client; its end to the second.
+    pub admission: Option<Admission>,
 }

@@ -22,6 +22,7 @@ pub(super) const CORE: Schema = Schema {
     migrations: &[
         include_str!("001_core.sql"),
         include_str!("002_sessions.sql"),
+        include_str!("003_admission.sql"),
     ],
 };
 
@@ -99,7 +100,7 @@ mod tests {
             migrate(&mut connection, &CORE).unwrap();
             migrate(&mut connection, &ROOMS).unwrap();
         }
-        assert_eq!(version(&connection, &CORE), Ok(2));
+        assert_eq!(version(&connection, &CORE), Ok(3));
         assert_eq!(version(&connection, &ROOMS), Ok(1));
     }
 

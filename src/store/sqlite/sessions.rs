@@ -1,11 +1,13 @@
 //! Sessions that outlive the process: records in, sessions out.
 
 use super::{microseconds, offline, time};
+use crate::auth::Admission;
 use crate::stanza::address::FullJid;
 use crate::store::journal::{Record, SavedCopies, SavedSession, SavedSm, SavedStanza, SavedState};
 use crate::store::{SavedSessions, StoreError};
 use rusqlite::{Connection, Row};
 use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 /// Carries out records in their order.
 pub(super) fn apply(connection: &Connection, records: &[Record]) -> Result<(), StoreError> {
@@ -117,7 +119,7 @@ fn keep_state(
     state: &SavedState,
 ) -> Result<(), StoreError> {
     let sql = "UPDATE session SET priority = ?2, presence = ?3, presence_at = ?4, carbons = ?5,
-               interested = ?6, inactive = ?7, notes = ?8 WHERE id = ?1";
+               interested = ?6, inactive = ?7, notes = ?8, admission = ?9 WHERE id = ?1";
     let presence = state.presence.as_ref();
     let values = (
         key(session),
@@ -128,6 +130,7 @@ fn keep_state(
         state.interested,
         state.inactive,
         &*state.notes,
+        state.admission.as_ref().map(admission_json).transpose()?,
     );
     run(connection, sql, values)
 }
@@ -136,7 +139,7 @@ fn keep_state(
 pub(super) fn load(connection: &Connection) -> Result<SavedSessions, StoreError> {
     let mut stanzas = load_stanzas(connection)?;
     let sql = "SELECT id, jid, managed, handled, acked, resume_seconds, ended, priority, presence,
-               presence_at, carbons, interested, inactive, notes, recent FROM session ORDER BY id";
+               presence_at, carbons, interested, inactive, notes, recent, admission FROM session ORDER BY id";
     let mut statement = connection.prepare_cached(sql)?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, [u8; 16]>(0)?, session(row)?)))?;
     let mut saved = SavedSessions::default();
@@ -203,10 +206,28 @@ fn session(row: &Row<'_>) -> Result<Option<SavedSession>, rusqlite::Error> {
             interested: row.get(11)?,
             inactive: row.get(12)?,
             notes: row.get(13)?,
+            admission: row
+                .get::<_, Option<String>>(15)?
+                .map(|json| admission(&json)),
         },
         recent: fingerprints(&row.get::<_, Vec<u8>>(14)?),
         stanzas: Vec::new(),
     }))
+}
+
+fn admission_json(admission: &Admission) -> Result<String, StoreError> {
+    serde_json::to_string(admission).map_err(|error| StoreError::Database(error.to_string()))
+}
+
+/// One that cannot be read is over: nobody is let in for longer than was said.
+fn admission(json: &str) -> Admission {
+    serde_json::from_str(json).unwrap_or_else(|error| {
+        tracing::error!(%error, "what was decided about a session cannot be read: it ends");
+        Admission {
+            expires: Some(SystemTime::UNIX_EPOCH),
+            ..Admission::default()
+        }
+    })
 }
 
 fn fingerprints(bytes: &[u8]) -> Vec<u64> {

@@ -305,6 +305,16 @@ mod sessions {
         Record::Queued { session, stanza }
     }
 
+    fn admission() -> crate::auth::Admission {
+        crate::auth::Admission {
+            jid: Some("romeo@example.org".parse().unwrap()),
+            login: Some("L1".to_owned()),
+            tier: Some("gold".to_owned()),
+            expires: Some(std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_800_000_000)),
+            data: [("k".to_owned(), "v".to_owned())].into(),
+        }
+    }
+
     fn saved() -> SavedSession {
         SavedSession {
             id: ID,
@@ -321,6 +331,7 @@ mod sessions {
                 interested: true,
                 inactive: true,
                 notes: "juliet@example.org\nnurse@example.org/x".to_owned(),
+                admission: Some(admission()),
             },
             recent: vec![1, u64::MAX],
             stanzas: vec![stanza(8, "a"), stanza(9, "b")],
@@ -366,6 +377,21 @@ mod sessions {
         assert_eq!(found.sessions, [saved()]);
         assert_eq!(found.next_number, 10);
         assert!(found.strays.is_empty());
+    }
+
+    /// W7: nobody stays for longer than was said because the store is damaged.
+    #[tokio::test]
+    async fn w7_a_session_whose_admission_cannot_be_read_is_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(&directory);
+        store.record(records(&saved())).await.unwrap();
+        let path = directory.path().join("stanzad.sqlite");
+        let other = rusqlite::Connection::open(path).unwrap();
+        let changed = other.execute("UPDATE session SET admission = '{'", []);
+        assert_eq!(changed, Ok(1));
+        let found = store.sessions().await.unwrap();
+        let admission = found.sessions[0].state.admission.as_ref().unwrap();
+        assert!(admission.has_expired(std::time::SystemTime::now()));
     }
 
     #[tokio::test]
