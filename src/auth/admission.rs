@@ -64,7 +64,7 @@ impl Admission {
 }
 
 #[derive(Serialize, Deserialize, Default)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)] // a name that is misspelt must not let somebody stay
 struct Json {
     #[serde(skip_serializing_if = "Option::is_none")]
     jid: Option<String>,
@@ -166,6 +166,7 @@ mod tests {
             (r#"{"jid":"a@b/c"}"#, "no bare address"),
             (r#"{"expires":18446744073709551615}"#, "no time"),
             (r#"{"data":{"k":1}}"#, "expected a string"),
+            (r#"{"expire":1}"#, "unknown field"),
         ] {
             assert!(
                 read(json).unwrap_err().contains(why),

@@ -2,6 +2,7 @@
 
 use crate::auth::Admission;
 use crate::http::peer::Peer;
+use crate::http::presented::{CHALLENGE, INVALID_REQUEST, Presented};
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use std::net::IpAddr;
@@ -9,8 +10,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// How long all gates together may take; then the client hears 503.
-const GATE_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long all gates together may take; then the client hears 503. Longer than
+/// `auth.session.timeout` can be, for the question and for its turn.
+const GATE_TIMEOUT: Duration = Duration::from_secs(65);
 
 /// What a client shows before it is let in.
 #[derive(Debug)]
@@ -20,20 +22,41 @@ pub struct Handshake {
     query: String,
     headers: HeaderMap,
     peer: Peer,
+    presented: Presented,
     admission: Admission,
 }
 
 impl Handshake {
     /// That of a request to an endpoint.
-    pub fn of<B>(request: &Request<B>, endpoint: Arc<str>, path: Arc<str>, peer: Peer) -> Self {
-        Self {
+    ///
+    /// # Errors
+    ///
+    /// 400: it shows a ticket or a token twice (RFC 6750 §2).
+    pub fn of<B>(
+        request: &Request<B>,
+        endpoint: Arc<str>,
+        path: Arc<str>,
+        peer: Peer,
+    ) -> Result<Self, Refused> {
+        let (headers, query) = (request.headers(), request.uri().query());
+        let presented = Presented::of(headers, query, None).map_err(|error| Refused {
+            challenge: Some(HeaderValue::from_static(INVALID_REQUEST)),
+            ..Refused::new(StatusCode::BAD_REQUEST, error.to_string())
+        })?;
+        Ok(Self {
             endpoint,
             path,
-            query: request.uri().query().unwrap_or_default().to_owned(),
-            headers: request.headers().clone(),
+            query: query.unwrap_or_default().to_owned(),
+            headers: headers.clone(),
             peer,
+            presented,
             admission: Admission::default(),
-        }
+        })
+    }
+
+    /// The ticket or the token that it shows.
+    pub fn presented(&self) -> &Presented {
+        &self.presented
     }
 
     /// The name of the `[[endpoint]]`.
@@ -221,7 +244,7 @@ impl Gates {
             }
         }
         let mut refused = Refused::new(StatusCode::UNAUTHORIZED, "nothing to be let in by");
-        refused.challenge = Some(HeaderValue::from_static("Bearer"));
+        refused.challenge = Some(HeaderValue::from_static(CHALLENGE));
         Err(refused)
     }
 }
@@ -270,7 +293,7 @@ mod tests {
             .body(())
             .unwrap();
         let peer = Peer::direct(SocketAddr::from(([127, 0, 0, 1], 1)));
-        Handshake::of(&request, "web".into(), "/ws".into(), peer)
+        Handshake::of(&request, "web".into(), "/ws".into(), peer).unwrap()
     }
 
     fn gates(ways: Vec<Arc<dyn Gate>>) -> Gates {

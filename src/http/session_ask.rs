@@ -75,6 +75,19 @@ impl SessionAsk {
         }
     }
 
+    /// Whether a request has anything that is passed on. One that has not may be let in otherwise.
+    pub fn knows(&self, headers: &HeaderMap) -> bool {
+        let AskOptions {
+            cookies: names,
+            headers: listed,
+            ..
+        } = &self.options;
+        let asks_of_everybody = names.is_empty() && listed.is_empty();
+        asks_of_everybody
+            || listed.iter().any(|name| headers.contains_key(name))
+            || !presented::cookies(headers, names).is_empty()
+    }
+
     /// What the application decides.
     ///
     /// # Errors

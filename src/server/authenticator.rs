@@ -11,7 +11,7 @@ pub trait Authenticator: Send + Sync + 'static {
     ///
     /// [`Handshake::admission`] is what the ways of the endpoint have found; what is returned takes
     /// its place. With [`Admission::jid`] the stream offers SASL EXTERNAL: the client logs in as
-    /// that account without a password. It may take ten seconds; then the client hears 503.
+    /// that account without a password. It may take a minute; then the client hears 503.
     ///
     /// # Errors
     ///

@@ -8,6 +8,7 @@ use super::start::Parts;
 use super::{Echo, Handler, Handover, Listener, Server, StartError, WeakServer, options};
 use crate::backend::local::Service;
 use crate::config::{BuiltInHandler, Config};
+use crate::http::gate::Gate;
 use std::sync::Arc;
 
 /// A server to be. See [`Server::builder`].
@@ -15,7 +16,7 @@ use std::sync::Arc;
 pub struct ServerBuilder {
     config: Config,
     demo: bool,
-    keys: Keys,
+    authenticator: Option<Arc<dyn Gate>>,
     hosts: Vec<Arc<str>>,
     services: Vec<Box<dyn Service>>,
     listeners: Listeners,
@@ -28,7 +29,7 @@ impl ServerBuilder {
         let builder = Self {
             hosts: options::hosts(&config),
             demo: false,
-            keys: Keys::default(),
+            authenticator: None,
             services: Vec::new(),
             listeners: Listeners::new(server.clone()),
             server,
@@ -47,7 +48,7 @@ impl ServerBuilder {
     /// Decides about each client before the 101, after the ways that its endpoint names
     /// (`endpoint.auth`). The last one given counts.
     pub fn authenticator(mut self, decides: impl Authenticator) -> Self {
-        self.keys.authenticator = Some(authenticator(decides));
+        self.authenticator = Some(authenticator(decides));
         self
     }
 
@@ -93,7 +94,8 @@ impl ServerBuilder {
     }
 
     async fn assemble(self, sockets: Option<Handover>) -> Result<Server, StartError> {
+        let keys = Keys::load(&self.config, self.authenticator)?;
         let parts = Parts::assemble(self.config, self.demo, self.services, self.listeners).await?;
-        Server::assemble(parts, self.keys, &self.server, sockets).await
+        Server::assemble(parts, keys, &self.server, sockets).await
     }
 }

@@ -43,14 +43,26 @@ impl Edge {
             options: Mutex::default(),
             keys,
         };
-        edge.reload(config);
+        edge.take_up(config);
         edge
     }
 
     /// Takes over what changed. Endpoints come and go; who is in stays as it came in.
     pub fn reload(&self, config: &Config) {
+        if let Err(error) = self.keys.reload(config) {
+            tracing::error!(%error, "tickets and tokens are looked at as before");
+        }
+        self.take_up(config);
+    }
+
+    /// What clients are let in by.
+    pub fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    fn take_up(&self, config: &Config) {
         self.front.options.store(Arc::new(options::ws(config)));
-        let gates = self.keys.gates(config, config.endpoints.first());
+        let gates = self.keys.gates(config.endpoints.first());
         self.bosh.store(Arc::new(BoshHttpOptions {
             gates,
             ..options::bosh(config)
@@ -73,7 +85,7 @@ impl Edge {
         ws::Endpoint {
             name: endpoint.name.as_str().into(),
             origins: options::origins(config, Some(endpoint)),
-            gates: self.keys.gates(config, Some(endpoint)),
+            gates: self.keys.gates(Some(endpoint)),
             rooms: Arc::new(rooms),
         }
     }

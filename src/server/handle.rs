@@ -127,6 +127,7 @@ impl Server {
             listeners: Mutex::default(),
             sweep: Mutex::new(Some(sweep)),
         }));
+        server.take_up_verifier(&server.config());
         let _ = weak.0.set(Arc::downgrade(&server.0)); // it is new
         if let Some(ports) = ports {
             server.listen(ports, app);
@@ -206,6 +207,10 @@ impl Server {
         &self.0.rooms.sessions
     }
 
+    pub(super) fn keys(&self) -> &Keys {
+        self.0.edge.keys()
+    }
+
     pub(super) fn rooms(&self) -> &Arc<Rooms> {
         &self.0.rooms
     }
@@ -244,6 +249,12 @@ impl Server {
             tracing::error!(%error, "options of the services stay as they were");
         }
         self.0.edge.reload(config);
+        self.take_up_verifier(config);
+    }
+
+    fn take_up_verifier(&self, config: &Config) {
+        let verifier = self.0.edge.keys().verifier(config);
+        self.0.local.set_verifier(verifier);
     }
 
     fn reload_certificate(&self) {

@@ -27,6 +27,7 @@ mod shutdown;
 mod simulation;
 mod start;
 mod sweep;
+mod urls;
 mod verbs;
 
 pub use authenticator::Authenticator;
@@ -38,6 +39,7 @@ pub use handle::Server;
 use handle::WeakServer;
 pub use handlers::{Echo, Handler};
 pub use handover::{Handover, HandoverError, Port};
+pub use keys::KeysError;
 pub use listeners::{Event, Listener};
 pub use options::hosts;
 #[cfg(test)]
@@ -45,4 +47,5 @@ pub(crate) use options::stream as options_for_tests;
 pub use session_handle::SessionHandle;
 pub use shutdown::Stopped;
 pub use start::{StartError, open_store};
+pub use urls::UrlError;
 pub use verbs::CloseReason;

@@ -2,6 +2,7 @@
 
 use super::demo::{self, DemoAccount};
 use super::handover::HandoverError;
+use super::keys::KeysError;
 use super::listeners::Listeners;
 use super::options;
 use crate::backend::local::{Local, OptionsError, Service};
@@ -40,6 +41,9 @@ pub enum StartError {
     /// A port cannot be listened on.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// Files or URLs of `[auth]` cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
     /// Sockets that were passed do not go with the options.
     #[error(transparent)]
     Handover(#[from] HandoverError),

@@ -48,12 +48,9 @@ section! {
 
 section! {
     /// Tickets: addresses with a `?k=` that let one client in once, made by `POST /v1/tickets` or by
-    /// the program around the server. For `endpoint.auth = ["ticket"]`.
+    /// the program around the server. They are good until the server restarts, at most. For
+    /// `endpoint.auth = ["ticket"]`.
     TicketAuth in "auth.ticket." {
-        /// The file of the secret that tickets are signed with: at least 32 bytes. If it is absent, a
-        /// secret of the server itself serves, which is kept in its database.
-        secret_file: Option<PathBuf> = None, optional(path(), "\"ticket.key\""), NewStreams;
-
         /// How long a ticket is good if whoever asks for it names no time.
         ttl: Duration = seconds(60), whole_seconds(seconds(1)..=hours(1)), NewStreams;
     }

@@ -132,7 +132,6 @@ fn the_values_in_force_are_a_file_that_gives_them_again() {
         "admin.token_file=/t",
         "admin.dashboard=false",
         "log.events=/e.json",
-        "auth.ticket.secret_file=/s",
         "auth.ticket.ttl=5m",
         "auth.jwt.issuer=https://id.example.org/ \\ü",
         "auth.jwt.audience=xmpp",

@@ -201,16 +201,18 @@ fn handshake(
     options: &BoshHttpOptions,
     request: &HttpRequest<Body>,
     peer: &Peer,
-) -> Option<Handshake> {
-    let has_gates = !options.gates.are_open();
-    has_gates.then(|| Handshake::of(request, NAME.into(), PATH.into(), peer.clone()))
+) -> Result<Option<Handshake>, Refused> {
+    if options.gates.are_open() {
+        return Ok(None);
+    }
+    Handshake::of(request, NAME.into(), PATH.into(), peer.clone()).map(Some)
 }
 
 async fn admit(
     options: &BoshHttpOptions,
-    handshake: Option<Handshake>,
+    handshake: Result<Option<Handshake>, Refused>,
 ) -> Result<Option<Arc<Admission>>, Refused> {
-    match handshake {
+    match handshake? {
         Some(handshake) => options.gates.admit(handshake).await,
         None => Ok(None),
     }

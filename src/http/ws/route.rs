@@ -11,6 +11,7 @@ use crate::http::gate::{Gates, Handshake, Refused};
 use crate::http::listener::Link;
 use crate::http::origin::OriginPolicy;
 use crate::http::peer::Peer;
+use crate::http::presented::Presented;
 use crate::stream::Framing;
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -134,13 +135,12 @@ async fn upgrade(
     door.admit(crate::clock::now(), Newcomer::of(&peer))
         .map_err(Refusal::TooManyAtOnce)?;
     let handshake = handshake(&endpoint, &path, &peer, &request);
-    let admission = admit(&endpoint, handshake).await?;
-    let query = request.uri().query().unwrap_or_default();
+    let admission = admit(&endpoint, handshake?).await?;
     let connection = Arc::new(Connection {
         transport: Transport::WebSocket,
         endpoint: endpoint.name.clone(),
         path,
-        query: without_secrets(query),
+        query: without_secrets(&request),
         admission,
         address: peer.ip(),
         on_this_machine: peer.is_on_loopback(),
@@ -161,9 +161,13 @@ fn handshake(
     path: &Arc<str>,
     peer: &Peer,
     request: &Request,
-) -> Option<Handshake> {
-    let has_gates = !endpoint.gates.are_open();
-    has_gates.then(|| Handshake::of(request, endpoint.name.clone(), path.clone(), peer.clone()))
+) -> Result<Option<Handshake>, Turned> {
+    if endpoint.gates.are_open() {
+        return Ok(None);
+    }
+    let (name, path) = (endpoint.name.clone(), path.clone());
+    let shown = Handshake::of(request, name, path, peer.clone());
+    shown.map(Some).map_err(Turned::Down)
 }
 
 async fn admit(
@@ -196,20 +200,14 @@ async fn stream(
     };
 }
 
-/// The parameters that let a client in: they are in no log, and no application sees them.
-const SECRET_PARAMETERS: [&str; 2] = ["k", "access_token"];
-
-/// The query as sessions remember it. Most clients send none, and share the empty one.
-fn without_secrets(query: &str) -> Arc<str> {
-    if query.is_empty() {
-        return Arc::default();
+/// The query as sessions remember it. Most clients send none, and share the empty one. Where a secret
+/// is shown twice nobody knows what else is one, and nothing is kept.
+fn without_secrets(request: &Request) -> Arc<str> {
+    match request.uri().query() {
+        None | Some("") => Arc::default(),
+        query => Presented::of(request.headers(), query, None)
+            .map_or_else(|_| Arc::default(), |presented| presented.query),
     }
-    let is_secret = |pair: &&str| {
-        let name = pair.split_once('=').map_or(*pair, |(name, _)| name);
-        SECRET_PARAMETERS.contains(&name)
-    };
-    let kept: Vec<_> = query.split('&').filter(|pair| !is_secret(pair)).collect();
-    kept.join("&").into()
 }
 
 /// Behind a listener that is not ours nothing is known of the peer, and nothing is trusted.
@@ -226,8 +224,17 @@ mod tests {
 
     #[test]
     fn a_query_is_remembered_without_its_secrets() {
-        assert_eq!(&*without_secrets(""), "");
-        assert_eq!(&*without_secrets("a=1&k=SECRET&b"), "a=1&b");
-        assert_eq!(&*without_secrets("access_token=S&k"), "");
+        for (query, kept) in [
+            ("", ""),
+            ("?", ""),
+            ("?a=1&k=SECRET&b", "a=1&b"),
+            ("?%6B=SECRET&a", "a"),
+            ("?access_token=SECRET", ""),
+            ("?k=SECRET&a=1&k=SECRET", ""),
+        ] {
+            let request = Request::get(format!("/ws/{query}"));
+            let request = request.body(Body::empty()).unwrap();
+            assert_eq!(&*without_secrets(&request), kept, "{query}");
+        }
     }
 }
