@@ -19,6 +19,7 @@ mod registry;
 mod relief;
 mod repeats;
 mod session;
+mod tally;
 mod target;
 mod tombstones;
 mod values;
@@ -38,7 +39,8 @@ pub use quota::{
 };
 pub use recording::Reunion;
 pub(crate) use recording::saved;
-pub use registry::{Bind, ClaimError, Claimed, Sessions, SessionsOptions};
+pub use registry::{Bind, ClaimError, ClaimFailure, Claimed, Sessions, SessionsOptions};
 pub use relief::Relief;
 pub use session::{EndReason, Ending, Presence, Session, SessionId};
+pub use tally::{Direction, StanzaKind, Tally};
 pub use target::{PathFilter, PathFilterError, Target};

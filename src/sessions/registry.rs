@@ -98,6 +98,26 @@ pub struct Claimed {
 pub struct ClaimError {
     /// How much of the client's stanzas the session handled, if that is still known.
     pub h: Option<u32>,
+    /// For the operator; the client does not hear of it.
+    pub cause: ClaimFailure,
+}
+
+/// What is in the way of a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimFailure {
+    /// This account has no such session, and had none lately.
+    Unknown,
+    /// The session is over.
+    Over,
+    /// The stream that carries it did not let go of it in time.
+    NotLetGo,
+}
+
+impl ClaimError {
+    const UNKNOWN: Self = Self {
+        h: None,
+        cause: ClaimFailure::Unknown,
+    };
 }
 
 impl Sessions {
@@ -271,7 +291,7 @@ impl Sessions {
     /// ended, or its stream does not let go within ten seconds. Its owner notices nothing of a claim by somebody else.
     pub async fn claim(&self, previd: &str, account: &BareJid) -> Result<Claimed, ClaimError> {
         let Some(id) = SessionId::parse(previd) else {
-            return Err(ClaimError { h: None });
+            return Err(ClaimError::UNKNOWN);
         };
         let deadline = tokio::time::Instant::now() + HAND_OVER_TIMEOUT;
         loop {
@@ -295,14 +315,19 @@ impl Sessions {
             let patience = deadline.min(tokio::time::Instant::now() + ORDER_INTERVAL);
             let let_go = tokio::time::timeout_at(patience, let_go).await.is_ok();
             if !let_go && tokio::time::Instant::now() >= deadline {
-                return Err(ClaimError { h: None });
+                let cause = ClaimFailure::NotLetGo;
+                return Err(ClaimError { h: None, cause });
             }
         }
     }
 
     fn claim_error(&self, id: SessionId, account: &BareJid) -> ClaimError {
-        ClaimError {
-            h: lock(&self.tombstones).last_h(id, account),
+        match lock(&self.tombstones).last_h(id, account) {
+            None => ClaimError::UNKNOWN,
+            h => ClaimError {
+                h,
+                cause: ClaimFailure::Over,
+            },
         }
     }
 
@@ -369,6 +394,9 @@ impl Sessions {
             Some(ends) if ends < until => (ends, true),
             _ => (until, false),
         };
+        session
+            .tally()
+            .set_unacked(sm.unacked_len(), sm.oldest_sent());
         // Nobody empties it, so nobody is made to wait for it.
         let hard = Amount {
             stanzas: options.max_unacked.saturating_sub(sm.unacked_len()).max(1),
@@ -478,6 +506,7 @@ impl Sessions {
         let is_first = waiting.is_some();
         let waiting = waiting.unwrap_or_default();
         let mut leftovers = Vec::with_capacity(waiting.len());
+        session.tally().set_unacked(0, None);
         if let Some(sm) = sm {
             let owner = session.account().clone();
             lock(&self.tombstones).remember(session.id(), owner, sm.handled());

@@ -4,6 +4,7 @@ use super::connection::Connection;
 use super::mailbox::{Bounds, Command, Delivered, Mail, Mailbox};
 use super::recording::Line;
 use super::repeats::Repeats;
+use super::tally::Tally;
 use super::values::Values;
 use crate::auth::Admission;
 use crate::budget::{Budget, Charge, Ledger, stanza_bytes};
@@ -154,6 +155,7 @@ pub struct Session {
     inactive: AtomicBool,
     came_by: Mutex<CameBy>,
     groups: Mutex<Vec<Arc<str>>>,
+    tally: Tally,
     notes: Mutex<String>,
     pub(super) repeats: Repeats,
     data: OnceLock<Arc<dyn Any + Send + Sync>>,
@@ -186,6 +188,7 @@ impl Session {
             inactive: AtomicBool::new(false),
             came_by: Mutex::default(),
             groups: Mutex::default(),
+            tally: Tally::new(),
             notes: Mutex::default(),
             repeats,
             data: OnceLock::new(),
@@ -371,6 +374,11 @@ impl Session {
         let expires = self.admission()?.expires?;
         let left = expires.duration_since(crate::clock::time_of_day());
         Some(left.unwrap_or_default())
+    }
+
+    /// What has gone through it, and what is on its way.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
     }
 
     /// What the backend wants to know again if the session outlives the process.

@@ -1,5 +1,6 @@
 //! What goes into a stream and what comes out of it.
 
+use super::sent::Sent;
 use super::{Copies, Receipt, Sm, StreamFault};
 use crate::auth::{Mechanism, SaslFailure};
 use crate::budget::Charge;
@@ -23,6 +24,8 @@ pub struct Outbound {
     pub receipt: Receipt,
     /// Its number in the mailbox of the session; 0 before it was there.
     pub number: u64,
+    /// When it was last sent, where that is to be known.
+    pub(super) sent: Sent,
     /// What it takes of `limits.memory`, from the mailbox on until it is gone.
     pub charge: Charge,
 }
@@ -37,6 +40,7 @@ impl Outbound {
             copies: Copies::default(),
             receipt: Receipt::default(),
             number: 0,
+            sent: Sent::default(),
             charge: Charge::default(),
         }
     }

@@ -21,6 +21,7 @@ mod managed;
 mod negotiation;
 mod options;
 mod receipt;
+mod sent;
 mod sm;
 mod unacked;
 mod write;
@@ -502,6 +503,19 @@ impl Stream {
     }
 
     /// The stream management of the session, also when the stream is over.
+    pub fn sm(&self) -> Option<&Sm> {
+        match &self.state {
+            State::Bound(bound) => bound.sm.as_deref(),
+            State::Closing { finish, .. } | State::Closed { finish } => match finish {
+                Finish::Hibernate(sm) => Some(sm),
+                Finish::End { sm, .. } => sm.as_deref(),
+                Finish::Unbound => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// The same, to change.
     pub fn sm_mut(&mut self) -> Option<&mut Sm> {
         match &mut self.state {
             State::Bound(bound) => bound.sm.as_deref_mut(),

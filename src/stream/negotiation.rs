@@ -250,7 +250,7 @@ impl Stream {
             }
             _ => return,
         };
-        let accepted = sm.on_resume(h);
+        let accepted = sm.on_resume(now, h);
         let bound = Bound {
             jid,
             previd,

@@ -4,6 +4,7 @@
 //! the stream: it hibernates with the session and goes on under the next stream.
 
 use super::Outbound;
+use super::sent::Stopwatch;
 use super::unacked::{HandledCountTooHigh, UnackedQueue};
 use std::time::Instant;
 
@@ -64,6 +65,9 @@ pub struct Sm {
     resume: Option<std::time::Duration>,
     /// What the client has acknowledged since it was last asked after.
     arrived: Option<Arrived>,
+    stopwatch: Stopwatch,
+    /// What [`Sm::take_ack_latency`] takes.
+    ack_latency: Option<std::time::Duration>,
 }
 
 /// Stanzas that the client has acknowledged.
@@ -93,6 +97,8 @@ impl Sm {
             first_h,
             resume,
             arrived: None,
+            stopwatch: Stopwatch::default(),
+            ack_latency: None,
         }
     }
 
@@ -116,6 +122,19 @@ impl Sm {
     /// What the client has acknowledged since this was last called.
     pub fn take_arrived(&mut self) -> Option<Arrived> {
         self.arrived.take()
+    }
+
+    /// How long the oldest stanza that the last `<a/>` covered had been on its way; once for each
+    /// `<a/>` that covers any. Not of what a `<resume/>` covers: that is as long as a client is
+    /// away.
+    pub fn take_ack_latency(&mut self) -> Option<std::time::Duration> {
+        self.ack_latency.take()
+    }
+
+    /// When the oldest unacked stanza was last sent; `None`: there is none, or the last process
+    /// sent it.
+    pub fn oldest_sent(&self) -> Option<Instant> {
+        self.stopwatch.instant(self.unacked.oldest()?.sent)
     }
 
     /// How many stanzas of the client are handled, modulo 2^32: the `h` we send.
@@ -204,7 +223,13 @@ impl Sm {
     }
 
     /// A stanza goes to the transport. Returns whether an `<r/>` is due.
-    pub(super) fn on_sent(&mut self, now: Instant, stanza: Outbound, options: &SmOptions) -> bool {
+    pub(super) fn on_sent(
+        &mut self,
+        now: Instant,
+        mut stanza: Outbound,
+        options: &SmOptions,
+    ) -> bool {
+        stanza.sent = self.stopwatch.read(now);
         self.unacked_bytes += stanza.text.len();
         self.unacked.push(stanza);
         self.unrequested = self.unrequested.saturating_add(1);
@@ -259,7 +284,9 @@ impl Sm {
         if self.unacked.is_stale(h) {
             return Ok(false);
         }
+        let oldest = self.oldest_sent().filter(|_| h != self.acked());
         self.forget_handled(h)?;
+        self.ack_latency = oldest.map(|sent| now.saturating_duration_since(sent));
         self.requested_at = None;
         if self.unacked.is_empty() {
             self.unrequested = 0;
@@ -287,14 +314,18 @@ impl Sm {
 
     /// The session goes on under a new stream whose client has handled `h` (XEP-0198 §5).
     ///
-    /// What it has not handled stays in the queue and is sent again by the caller, who asks for
-    /// an ack after it.
-    pub(super) fn on_resume(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
+    /// What it has not handled stays in the queue and is sent again now by the caller, who asks
+    /// for an ack after it.
+    pub(super) fn on_resume(&mut self, now: Instant, h: u32) -> Result<(), HandledCountTooHigh> {
         // No stale answers here: a client that resumes says how much it has handled.
         self.forget_handled(h)?;
         self.requested_at = None;
         self.unrequested = 0;
         self.unrequested_since = None;
+        let sent = self.stopwatch.read(now);
+        self.unacked
+            .iter_mut()
+            .for_each(|stanza| stanza.sent = sent);
         Ok(())
     }
 }

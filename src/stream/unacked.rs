@@ -101,6 +101,16 @@ impl<S> UnackedQueue<S> {
         self.stanzas.iter()
     }
 
+    /// The same, to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut S> {
+        self.stanzas.iter_mut()
+    }
+
+    /// The oldest waiting stanza.
+    pub fn oldest(&self) -> Option<&S> {
+        self.stanzas.front()
+    }
+
     /// The waiting stanzas, oldest first, for good: the session is over.
     pub fn into_stanzas(self) -> impl Iterator<Item = S> {
         self.stanzas.into_iter()

@@ -2,6 +2,7 @@
 
 mod bosh;
 mod framing;
+mod latency;
 mod login;
 mod loss;
 mod management;
