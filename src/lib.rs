@@ -16,7 +16,7 @@
 //! | [`http`] | upgrade, BOSH, discovery, page, TLS |
 //! | [`server`] | wires the rooms: start, reload, drain |
 //!
-//! Beside them stand [`auth`], [`store`], [`config`] and [`rate`].
+//! Beside them stand [`auth`], [`store`], [`config`], [`metrics`] and [`rate`].
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -33,6 +33,7 @@ pub mod config;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod http;
+pub mod metrics;
 mod random;
 pub mod rate;
 pub mod server;

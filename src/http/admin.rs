@@ -1,5 +1,7 @@
-//! Is it alive, is it ready: for load balancers and supervisors, on the admin port.
+//! Is it alive, is it ready, how does it do: for load balancers, supervisors and Prometheus, on the
+//! admin port.
 
+use crate::metrics::{CONTENT_TYPE, Figures};
 use std::sync::Arc;
 
 use axum::Router;
@@ -23,6 +25,27 @@ pub fn router(readiness: Readiness) -> Router {
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(readiness)
+}
+
+/// `/metrics`: all figures as of now, in the text format of Prometheus.
+pub fn metrics(figures: Arc<Figures>) -> Router {
+    Router::new()
+        .route("/metrics", get(figures_now))
+        .with_state(figures)
+}
+
+async fn figures_now(State(figures): State<Arc<Figures>>) -> impl IntoResponse {
+    // It looks at every session, and no client is to wait for that.
+    let text = tokio::task::spawn_blocking(move || figures.encode()).await;
+    let status = match text {
+        Ok(_) => StatusCode::OK,
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let headers = [
+        (header::CONTENT_TYPE, CONTENT_TYPE),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (status, headers, text.unwrap_or_default())
 }
 
 async fn healthz() -> impl IntoResponse {

@@ -6,7 +6,7 @@ use super::handover::Handover;
 use super::keys::Keys;
 use super::ports::Ports;
 use super::start::{Parts, report_certificate, warn};
-use super::{DemoAccount, StartError, Stopped, options, restore, shutdown, sweep};
+use super::{DemoAccount, EventLog, StartError, Stopped, options, restore, shutdown, sweep};
 use crate::backend::local::Local;
 use crate::config::Config;
 use crate::http::admin;
@@ -15,12 +15,14 @@ use crate::http::departure::{Departure, departure};
 use crate::http::driver::Rooms;
 use crate::http::listener::ConnectionCap;
 use crate::http::tls::{CertificateReport, TlsKeeper};
+use crate::metrics::Figures;
 use crate::sessions::Sessions;
 use crate::store::Store;
 use arc_swap::ArcSwap;
 use axum::Router;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -37,6 +39,7 @@ struct Inner {
     rooms: Arc<Rooms>,
     local: Arc<Local>,
     store: Arc<dyn Store>,
+    events: Option<Arc<EventLog>>,
     edge: Edge,
     tls: Option<Arc<TlsKeeper>>,
     demo: Vec<DemoAccount>,
@@ -48,6 +51,9 @@ struct Inner {
     /// None: the server has stopped, or is about to.
     sweep: Mutex<Option<JoinHandle<()>>>,
 }
+
+/// How long a stop waits until the event log is whole.
+const EVENTS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Leads to the server once it is there, and as long as it is. For what the server itself holds.
 #[derive(Clone, Default)]
@@ -118,6 +124,7 @@ impl Server {
             rooms: parts.rooms,
             local: parts.local,
             store: parts.store,
+            events: parts.events,
             edge,
             tls: parts.tls,
             demo: parts.demo,
@@ -138,6 +145,9 @@ impl Server {
     fn listen(&self, ports: Ports, app: Router) {
         let app = app.fallback_service(self.0.edge.fallback());
         let admin = admin::router(self.readiness());
+        let admin = admin.merge(admin::metrics(self.figures().clone()));
+        let cap = ports.cap().clone();
+        self.figures().watch_connections(move || cap.open());
         *lock(&self.0.listeners) = ports.serve(app, admin, &self.0.closing.subscribe());
     }
 
@@ -211,6 +221,12 @@ impl Server {
         self.0.edge.keys()
     }
 
+    /// What is counted for the operator. An application that has figures of its own puts
+    /// [`Figures::encode`] before them on its page.
+    pub fn figures(&self) -> &Arc<Figures> {
+        &self.0.rooms.figures
+    }
+
     pub(super) fn rooms(&self) -> &Arc<Rooms> {
         &self.0.rooms
     }
@@ -223,6 +239,9 @@ impl Server {
         config.take_over(new);
         warn(&config);
         self.take_up(&config);
+        if let Some(events) = &self.0.events {
+            events.reopen();
+        }
         self.0.config.store(Arc::new(config));
         self.reload_certificate();
         waiting
@@ -301,7 +320,7 @@ impl Server {
         self.0.closing.send_replace(true);
         let mut listeners = std::mem::take(&mut *lock(&self.0.listeners));
         let ports = async { while listeners.join_next().await.is_some() {} };
-        shutdown::stop(
+        let stopped = shutdown::stop(
             &config,
             &self.0.rooms,
             &self.0.local,
@@ -310,7 +329,19 @@ impl Server {
             &mut sweep,
             ports,
         )
-        .await
+        .await;
+        self.finish_events().await;
+        stopped
+    }
+
+    async fn finish_events(&self) {
+        let Some(events) = self.0.events.clone() else {
+            return;
+        };
+        let finish = tokio::task::spawn_blocking(move || events.finish());
+        if tokio::time::timeout(EVENTS_TIMEOUT, finish).await.is_err() {
+            tracing::error!("the event log is not whole: the disk does not answer");
+        }
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) struct Ports {
     plain: Option<Listener>,
     tls: Option<Listener>,
     admin: Option<Listener>,
+    cap: ConnectionCap,
 }
 
 impl Ports {
@@ -33,7 +34,13 @@ impl Ports {
             plain: open(sockets.take(Port::Plain), &mut listen.plain, plain_options)?,
             tls: open(sockets.take(Port::Tls), &mut listen.tls, tls_options)?,
             admin: open(sockets.take(Port::Admin), &mut listen.admin, admin_options)?,
+            cap,
         })
+    }
+
+    /// What counts the connections to them, but for the admin port.
+    pub(super) fn cap(&self) -> &ConnectionCap {
+        &self.cap
     }
 
     pub(super) fn serve(

@@ -1,5 +1,6 @@
 //! What a server is put together from.
 
+use super::EventLog;
 use super::demo::{self, DemoAccount};
 use super::handover::HandoverError;
 use super::keys::KeysError;
@@ -12,12 +13,12 @@ use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::ListenError;
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
+use crate::metrics::{Figures, Measured};
 use crate::sessions::{Quotas, Sessions, Tiers};
 use crate::stanza::address::BareJid;
 use crate::store::{Journaling, Sqlite, Store, StoreError};
 use crate::stream::SharedOptions;
 use arc_swap::ArcSwap;
-use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -55,6 +56,14 @@ pub enum StartError {
         "listen.tls is set, tls.cert is not, and tls.self_signed is false: there is no certificate"
     )]
     NoCertificate,
+    /// `log.events` cannot be written.
+    #[error("log.events {}: {source}", path.display())]
+    Events {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
     /// `web.client_dir` cannot be served.
     #[error(transparent)]
     Files(#[from] FilesError),
@@ -74,6 +83,7 @@ pub(super) struct Parts {
     pub rooms: Arc<Rooms>,
     pub local: Arc<Local>,
     pub store: Arc<dyn Store>,
+    pub events: Option<Arc<EventLog>>,
     pub tls: Option<Arc<TlsKeeper>>,
     pub demo: Vec<DemoAccount>,
 }
@@ -90,7 +100,9 @@ impl Parts {
         if demo {
             refuse_public_demo(&config)?;
         }
+        let figures = Arc::new(Figures::new());
         let store = open_store(&config)?;
+        let store: Arc<dyn Store> = Arc::new(Measured::new(store, &figures));
         let demo = match demo {
             true => demo::prepare(&store, &config.state_dir, config.domain()).await?,
             false => {
@@ -98,13 +110,38 @@ impl Parts {
                 Vec::new()
             }
         };
-        let (local, rooms) = rooms(&config, &store, &demo, services, listeners).await?;
+        let events = open_events(&config, &figures)?;
+        let listeners = (!listeners.is_empty()).then(|| Arc::new(listeners));
+        let mut sessions = Sessions::with_journal(options::sessions(&config), store.journal());
+        sessions.budget().set_limit(config.limits.memory);
+        sessions.add_observer(figures.clone());
+        if let Some(events) = &events {
+            sessions.add_observer(events.clone());
+        }
+        if let Some(listeners) = &listeners {
+            sessions.add_observer(listeners.clone());
+        }
+        let sessions = Arc::new(sessions);
+        figures.watch_sessions(&sessions);
+        let demo_jids = demo.iter().map(|account| account.jid.clone()).collect();
+        let local = Local::new(
+            options::local(&config, &demo_jids),
+            store.secret().await?,
+            sessions.clone(),
+            store.clone(),
+            services,
+        )?;
+        if let Some(listeners) = listeners {
+            local.set_tap(listeners);
+        }
+        let rooms = Arc::new(rooms(&config, local.clone(), sessions, figures));
         let tls = tls(&config)?;
         Ok(Self {
             config,
             rooms,
             local,
             store,
+            events,
             tls,
             demo,
         })
@@ -144,44 +181,35 @@ fn make_private_file(path: &std::path::Path) -> Result<(), StartError> {
 /// The name of the database in `state_dir`.
 const DATABASE: &str = "stanzad.sqlite";
 
-async fn rooms(
+/// `log.events`, if it is wanted.
+fn open_events(config: &Config, figures: &Figures) -> Result<Option<Arc<EventLog>>, StartError> {
+    let Some(path) = config.log.events.clone() else {
+        return Ok(None);
+    };
+    match EventLog::open(&path, figures.events_lost()) {
+        Ok(events) => Ok(Some(Arc::new(events))),
+        Err(source) => Err(StartError::Events { path, source }),
+    }
+}
+
+fn rooms(
     config: &Config,
-    store: &Arc<dyn Store>,
-    demo: &[DemoAccount],
-    services: Vec<Box<dyn Service>>,
-    listeners: Listeners,
-) -> Result<(Arc<Local>, Arc<Rooms>), StartError> {
-    let mut sessions = Sessions::with_journal(options::sessions(config), store.journal());
-    sessions.budget().set_limit(config.limits.memory);
-    let listeners = (!listeners.is_empty()).then(|| Arc::new(listeners));
-    if let Some(listeners) = &listeners {
-        sessions.add_observer(listeners.clone());
-    }
-    let sessions = Arc::new(sessions);
-    let secret = store.secret().await?;
-    let demo: HashSet<_> = demo.iter().map(|account| account.jid.clone()).collect();
-    let local = Local::new(
-        options::local(config, &demo),
-        secret,
-        sessions.clone(),
-        store.clone(),
-        services,
-    )?;
-    if let Some(listeners) = listeners {
-        local.set_tap(listeners);
-    }
+    local: Arc<Local>,
+    sessions: Arc<Sessions>,
+    figures: Arc<Figures>,
+) -> Rooms {
     let shared: SharedOptions = Arc::new(ArcSwap::from_pointee(options::stream(config)));
     let tiers = Tiers::default();
     options::take_up_tiers(&tiers, config);
-    let rooms = Rooms {
-        backend: local.clone(),
+    Rooms {
+        backend: local,
         sessions,
         options: shared,
         quotas: Arc::new(Quotas::new(options::quotas(config))),
         tiers: Arc::new(tiers),
         door: Arc::new(Door::new(options::door(config))),
-    };
-    Ok((local, Arc::new(rooms)))
+        figures,
+    }
 }
 
 fn tls(config: &Config) -> Result<Option<Arc<TlsKeeper>>, StartError> {

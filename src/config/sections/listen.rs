@@ -21,8 +21,8 @@ section! {
         /// The same with TLS; see `[tls]` for the certificate.
         tls: Option<SocketAddr> = None, optional(address(), "\"[::]:5281\""), Restart;
 
-        /// The interface for operators and applications: `/healthz`, `/readyz`, and what `[admin]`
-        /// is about. An address that other machines can reach is an error unless
+        /// The interface for operators and applications: `/healthz`, `/readyz`, `/metrics`, and what
+        /// `[admin]` is about. An address that other machines can reach is an error unless
         /// `listen.admin_public` and `admin.token_file` are set.
         admin: Option<SocketAddr> = None, optional(address(), "\"127.0.0.1:5290\""), Restart;
 

@@ -5,6 +5,7 @@
 //! frames while [`Driver::wants_frame`]. At the end it awaits [`Driver::finish`].
 
 mod expiry;
+mod meter;
 mod pace;
 mod pending;
 mod recorder;
@@ -15,6 +16,7 @@ use crate::auth::Admission;
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
 use crate::budget::Charge;
 use crate::http::departure::Farewell;
+use crate::metrics::{Figures, Resumption, ThrottleAction};
 use crate::sessions::{
     Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions, Tiers,
 };
@@ -25,6 +27,7 @@ use crate::stream::{
     StreamFault, Transmit,
 };
 use expiry::Expiry;
+use meter::Meter;
 use pace::{Bound, Pace, Verdict};
 use pending::{Answer, Pending};
 use recorder::{Held, Recorder, record_sent};
@@ -68,6 +71,8 @@ pub struct Rooms {
     pub tiers: Arc<Tiers>,
     /// How fast newcomers are let in.
     pub door: Arc<Door>,
+    /// What is counted for the operator.
+    pub figures: Arc<Figures>,
 }
 
 impl Rooms {
@@ -84,6 +89,7 @@ impl Rooms {
             quotas: Arc::new(Quotas::new(QuotaOptions::UNLIMITED)),
             tiers: Arc::default(),
             door: Arc::new(Door::new(DoorOptions::UNLIMITED)),
+            figures: Arc::default(),
         }
     }
 }
@@ -115,6 +121,7 @@ pub struct Driver {
     held: Option<Box<Held>>,
     /// What waits with the transport.
     queued: Charge,
+    meter: Meter,
 }
 
 impl Driver {
@@ -132,6 +139,7 @@ impl Driver {
         Self {
             stream,
             pace: Pace::new(rooms.quotas.clone(), rooms.tiers.clone()),
+            meter: Meter::new(&rooms.figures, &connection.endpoint),
             rooms,
             expiry: Expiry::of(now, connection.admission.as_deref()),
             connection,
@@ -180,12 +188,17 @@ impl Driver {
     /// A frame from the client.
     pub fn on_frame(&mut self, now: Instant, text: &str) {
         self.pace.on_frame(now, text.len());
+        self.meter.on_frame(text.len());
         self.in_unit(|driver| {
             driver.stream.on_frame(now, text);
             driver.on_events(now);
         });
+        self.note_acks();
         if let Some(bound) = self.pace.after_frame(now, text.len()) {
-            self.log_excess("slowed", bound);
+            self.note_throttled(ThrottleAction::Slowed, bound);
+            if self.pace.is_worth_a_note(now) {
+                self.log_excess("slowed", bound);
+            }
         }
     }
 
@@ -305,6 +318,22 @@ impl Driver {
             cx.waker().wake_by_ref();
         }
         self.poll_journal(cx);
+        self.note_unacked();
+    }
+
+    fn note_acks(&mut self) {
+        let acked = self.stream.sm_mut().and_then(Sm::take_ack_latency);
+        if let Some(latency) = acked {
+            self.rooms.figures.acked(latency);
+        }
+    }
+
+    /// Looked at from outside, where nobody can see into the stream.
+    fn note_unacked(&self) {
+        if let (Some(session), Some(sm)) = (&self.session, self.stream.sm()) {
+            let tally = session.tally();
+            tally.set_unacked(sm.unacked_len(), sm.oldest_sent());
+        }
     }
 
     /// What was said goes out when it is true on disk.
@@ -344,6 +373,7 @@ impl Driver {
             Poll::Pending => return false,
             Poll::Ready(Mail::Command(command)) => self.command = Some(command),
             Poll::Ready(Mail::Stanza(stanza)) => {
+                self.meter.on_sent(session, &stanza);
                 let bosh = self.connection.transport == Transport::Bosh;
                 if !self.stream.is_managed() {
                     if bosh {
@@ -392,6 +422,8 @@ impl Driver {
     }
 
     fn on_answer(&mut self, now: Instant, answer: Answer) {
+        let is_claim = matches!(answer, Answer::Claimed(_));
+        let was_closing = self.stream.is_closing();
         let reply = match answer {
             Answer::Reply(reply) => {
                 if !matches!(reply, Reply::Challenge(_)) {
@@ -406,6 +438,7 @@ impl Driver {
             } => {
                 self.exchange = None;
                 self.log_authenticated(account.as_str());
+                self.meter.on_login(&self.rooms.figures, Ok(()));
                 if let Some(admission) = admission {
                     self.set_admission(now, &admission);
                 }
@@ -443,6 +476,10 @@ impl Driver {
                 self.on_session(now, session);
                 reply
             }
+            Answer::NotClaimed(error) => {
+                self.rooms.figures.resumption(error.cause.into());
+                Reply::ResumeFailed { h: error.h }
+            }
             Answer::Routed(pressed) => {
                 self.press(now, pressed);
                 Reply::Handled
@@ -450,6 +487,10 @@ impl Driver {
         };
         self.stream.on_backend(now, reply);
         self.on_events(now);
+        if is_claim {
+            let outcome = claimed(was_closing, self.stream.is_closing());
+            self.rooms.figures.resumption(outcome);
+        }
         self.end_if_login_is_over();
     }
 
@@ -502,6 +543,7 @@ impl Driver {
                 initial,
                 host,
             } => {
+                self.meter.on_mechanism(mechanism);
                 let backend = &self.rooms.backend;
                 let mut exchange = backend.begin_sasl(&self.connection, &host, mechanism);
                 self.pending = Some(Pending::Sasl(exchange.on_message(initial)));
@@ -546,10 +588,12 @@ impl Driver {
 
     fn on_route(&mut self, now: Instant, stanza: Stanza) {
         let Some(session) = &self.session else { return };
+        self.meter.on_stanza(session, &stanza);
         match self.pace.judge(now, &stanza, session, &self.connection) {
             Verdict::Serve => {}
             Verdict::Refuse(answer, bound) => return self.refuse(now, &stanza, answer, bound),
             Verdict::Close(bound) => {
+                self.note_throttled(ThrottleAction::Closed, bound);
                 self.log_excess("closed", bound);
                 return self.stream.end(now, StreamFault::TooFast);
             }
@@ -566,12 +610,18 @@ impl Driver {
 
     /// The stanza is over a bound of its sender. It is answered, and so it is handled.
     fn refuse(&mut self, now: Instant, stanza: &Stanza, answer: ByteString, bound: Bound) {
+        self.note_throttled(ThrottleAction::Refused, bound);
         if self.pace.is_worth_a_note(now) {
             self.log_excess("refused", bound);
         }
         let (kind, at) = (error_kind(stanza.kind), crate::clock::time_of_day());
         self.on_own_answer(now, Outbound::new(answer, kind, at));
         self.stream.on_backend(now, Reply::Handled);
+    }
+
+    fn note_throttled(&self, action: ThrottleAction, bound: Bound) {
+        let tier = self.pace.tier(bound);
+        self.rooms.figures.throttled(&tier, action);
     }
 
     fn log_excess(&self, action: &str, bound: Bound) {
@@ -587,6 +637,9 @@ impl Driver {
     }
 
     fn press(&mut self, now: Instant, full: Option<Arc<Session>>) {
+        if full.is_some() {
+            self.rooms.figures.slowed();
+        }
         let pressed = |session| Pressed {
             session,
             until: now + PRESSED_TIMEOUT,
@@ -679,7 +732,7 @@ impl Driver {
         end(&self.rooms, ending).await;
     }
 
-    fn log(&self, notice: &Notice) {
+    fn log(&mut self, notice: &Notice) {
         let session = self
             .session
             .as_ref()
@@ -691,6 +744,7 @@ impl Driver {
                 tracing::info!(%address, reason = %failure, "login refused");
                 let sessions = &self.rooms.sessions;
                 sessions.login_refused(&self.connection, failure);
+                self.meter.on_login(&self.rooms.figures, Err(failure));
             }
             Notice::Managed { resume } => {
                 let resume_seconds = resume.map(|max| max.as_secs());
@@ -699,6 +753,7 @@ impl Driver {
             Notice::Resumed { again } => {
                 let transport = self.connection.transport.as_str();
                 tracing::info!(session, transport, %address, again, "session resumed");
+                self.rooms.figures.resent(*again);
             }
             Notice::ResumeFailed => tracing::info!(%address, "resumption refused"),
             Notice::Fault(fault) => {
@@ -709,6 +764,16 @@ impl Driver {
                 }
             }
         }
+    }
+}
+
+/// What came of a session that was claimed: whether its stream was over before it had the session,
+/// and whether it is now.
+fn claimed(was_closing: bool, is_closing: bool) -> Resumption {
+    match (was_closing, is_closing) {
+        (true, _) => Resumption::TooLate,
+        (false, true) => Resumption::CountTooHigh,
+        (false, false) => Resumption::Resumed,
     }
 }
 

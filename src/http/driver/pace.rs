@@ -138,7 +138,7 @@ impl Pace {
     }
 
     /// The frame has been dealt with. If it was served although it is over a bound, the next one
-    /// has to wait. Returns the bound that the operator should read of.
+    /// has to wait. Returns the bound.
     pub(super) fn after_frame(&mut self, now: Instant, bytes: usize) -> Option<Bound> {
         let by_tier = self.tier_until.take();
         let by_account = self.over.take().zip(self.quota.as_ref());
@@ -154,7 +154,15 @@ impl Pace {
             _ => Bound::Tier,
         };
         self.slowed_until = by_account.max(by_tier);
-        self.is_worth_a_note(now).then_some(bound)
+        Some(bound)
+    }
+
+    /// The name of the tier that the bound is of, for the figures; "account": it is of none.
+    pub(super) fn tier(&self, bound: Bound) -> Arc<str> {
+        match (bound, self.place()) {
+            (Bound::Tier, Some((tier, _))) => tier.into(),
+            _ => "account".into(),
+        }
     }
 
     /// The tier and the key that are to blame if the bound is that of the tier.

@@ -36,6 +36,7 @@ pub(super) enum Answer {
     },
     Bound(Arc<Session>),
     Claimed(Claimed),
+    NotClaimed(ClaimError),
     Routed(Option<Arc<Session>>),
 }
 
@@ -80,7 +81,7 @@ impl Pending {
             }),
             Self::Claim(future) => future.as_mut().poll(cx).map(|claim| match claim {
                 Ok(claimed) => Answer::Claimed(claimed),
-                Err(error) => Answer::Reply(Reply::ResumeFailed { h: error.h }),
+                Err(error) => Answer::NotClaimed(error),
             }),
             Self::Route(future) => future.as_mut().poll(cx).map(Answer::Routed),
         }
