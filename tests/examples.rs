@@ -2,7 +2,7 @@
 
 mod kit;
 
-use kit::{Client, Http, PATIENCE, body};
+use kit::{Client, Handshake, Http, PATIENCE, SASL, body};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -135,5 +135,56 @@ async fn e7_chat_room() {
     assert!(left.ends_with("left: link-lost"), "{left}");
     alice.chat("room.localhost", "alone").await;
     assert!(read_line(&mut example.lines).ends_with("(to 0 others)"));
+    example.ends().await;
+}
+
+/// E11, O2: the login of the web application is that of the sockets.
+#[tokio::test]
+async fn e11_web_login() {
+    let example = Example::start("web_login");
+    let mut web = example.http().await;
+    let name = example.accounts[0].0.split('@').next().expect("a name");
+    web.request("POST", "/login", "", name).await;
+    let response = web.response().await;
+    let cookie = response.header("set-cookie").expect("a cookie");
+    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    let upgrade = Handshake::new();
+    let without = upgrade.over(example.http().await).await.0;
+    assert_eq!(without.status, 401);
+    let (response, ws) = upgrade
+        .with("Cookie", &cookie)
+        .over(example.http().await)
+        .await;
+    assert_eq!(response.status, 101);
+    let mut alice = Client::on_host(ws, "localhost").await;
+    assert_eq!(alice.mechanisms(), ["EXTERNAL"]);
+    let auth = format!("<auth xmlns='{SASL}' mechanism='EXTERNAL'>=</auth>");
+    alice.send(&auth).await;
+    assert!(alice.read().await.is("success", SASL));
+    alice.reopen().await;
+    alice.bind(None).await;
+    alice.hears_nothing().await;
+    web.request("POST", "/logout", &format!("Cookie: {cookie}\r\n"), "")
+        .await;
+    assert_eq!(web.response().await.text(), "good bye; 1 sessions closed\n");
+    alice.refused(&["not-authorized"]).await;
+    example.ends().await;
+}
+
+/// W9: the figures are on a page of the application.
+#[tokio::test]
+async fn w9_metrics() {
+    let example = Example::start("metrics");
+    example.http().await.get("/buy").await;
+    let alice = example.login(0).await;
+    let page = example.http().await.get("/metrics").await;
+    let has = |line: &str| page.text().lines().any(|found| found == line);
+    assert!(has("shop_carts 1"), "{}", page.text());
+    assert!(
+        page.text().contains("\nstanzad_sessions"),
+        "{}",
+        page.text()
+    );
+    alice.close().await;
     example.ends().await;
 }

@@ -9,7 +9,7 @@ use sha1::{Digest, Sha1};
 use stanzad::xml::Element;
 
 /// A request to upgrade, correct until a test changes it.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Handshake {
     pub line: String,
     pub headers: Vec<(String, String)>,
