@@ -781,3 +781,80 @@ mod in_an_application {
         serving.abort();
     }
 }
+
+mod passwords {
+    use super::*;
+    use kit::SASL;
+    use stanzad::auth::{Refusal, SaslFailure};
+    use stanzad::stanza::address::BareJid;
+
+    /// The application knows one password for everybody, and trouble.
+    struct Known;
+
+    impl Authenticator for Known {
+        const CHECKS_PASSWORDS: bool = true;
+
+        async fn sasl(&self, account: &BareJid, password: &str) -> Result<(), SaslFailure> {
+            match password {
+                "open sesame" => Ok(()),
+                "panic" => panic!("as it was told to by {account}"),
+                _ => Err(Refusal::WrongPassword.into()),
+            }
+        }
+    }
+
+    /// Library: `sasl` inside the stream.
+    #[tokio::test]
+    async fn an_application_that_knows_the_passwords_is_asked_and_accounts_come_by_themselves() {
+        let server = TestServer::built(&[], |builder| builder.authenticator(Known)).await;
+        let mut client = Client::open(&server).await;
+        assert_eq!(
+            client.mechanisms(),
+            ["PLAIN"],
+            "SCRAM needs keys that nobody has"
+        );
+        for (password, condition) in [
+            (kit::PASSWORD, "not-authorized"),
+            ("panic", "temporary-auth-failure"),
+        ] {
+            client.send(&kit::xmpp::plain_auth("romeo", password)).await;
+            let failure = client.read().await;
+            assert!(failure.is("failure", SASL), "{failure}");
+            assert!(failure.child(condition, SASL).is_some(), "{failure}");
+        }
+        client.plain_with("newcomer", "open sesame").await;
+        client.bind(None).await;
+        assert!(client.jid.starts_with("newcomer@example.org/"));
+        client.hears_nothing().await;
+    }
+
+    /// Library: accounts of the application.
+    #[tokio::test]
+    async fn an_application_makes_and_removes_accounts() {
+        let server = TestServer::start().await;
+        let benvolio = "benvolio@example.org".parse().expect("an address");
+        let password = Some("p3ac3 i s4y".to_owned());
+        let added = server.server.add_account(&benvolio, password.clone()).await;
+        added.expect("an account");
+        assert!(
+            server
+                .server
+                .add_account(&benvolio, password)
+                .await
+                .is_err(),
+            "twice"
+        );
+        let elsewhere = "benvolio@elsewhere.example".parse().expect("an address");
+        assert!(server.server.add_account(&elsewhere, None).await.is_err());
+        let mut client = Client::open(&server).await;
+        client.plain_with("benvolio", "p3ac3 i s4y").await;
+        client.bind(None).await;
+        let removed = server.server.remove_account(&benvolio).await;
+        removed.expect("it was there");
+        client.refused(&["not-authorized"]).await;
+        assert!(
+            server.server.remove_account(&benvolio).await.is_err(),
+            "twice"
+        );
+    }
+}

@@ -183,6 +183,21 @@ impl Exchange {
         )
     }
 
+    /// The password of a PLAIN login that is being looked up, for somebody else to check: whoever
+    /// takes it and goes on to [`on_credentials`](Self::on_credentials) says that it is right.
+    pub fn take_password(&mut self) -> Option<String> {
+        let State::LookingUp { claim, .. } = &mut self.state else {
+            return None;
+        };
+        match mem::replace(claim, Claim::Proven) {
+            Claim::Plain { password } => Some(password),
+            other => {
+                *claim = other;
+                None
+            }
+        }
+    }
+
     /// A message of the client, after base64; `None` for an `<auth/>` without an initial response.
     ///
     /// An initial response of `=` is the empty message, `Some(b"")` (RFC 6120 §6.4.2).

@@ -1,6 +1,6 @@
 //! What an application puts into a server before it starts.
 
-use super::authenticator::{Authenticator, authenticator};
+use super::authenticator::{Authenticator, Decides};
 use super::handlers::HandlerService;
 use super::keys::Keys;
 use super::listeners::Listeners;
@@ -8,7 +8,6 @@ use super::start::Parts;
 use super::{Echo, Handler, Handover, Listener, Server, StartError, WeakServer, options};
 use crate::backend::local::Service;
 use crate::config::{BuiltInHandler, Config};
-use crate::http::gate::Gate;
 use std::sync::Arc;
 
 /// A server to be. See [`Server::builder`].
@@ -16,7 +15,7 @@ use std::sync::Arc;
 pub struct ServerBuilder {
     config: Config,
     demo: bool,
-    authenticator: Option<Arc<dyn Gate>>,
+    authenticator: Option<Decides>,
     hosts: Vec<Arc<str>>,
     services: Vec<Box<dyn Service>>,
     listeners: Listeners,
@@ -48,7 +47,7 @@ impl ServerBuilder {
     /// Decides about each client before the 101, after the ways that its endpoint names
     /// (`endpoint.auth`). The last one given counts.
     pub fn authenticator(mut self, decides: impl Authenticator) -> Self {
-        self.authenticator = Some(authenticator(decides));
+        self.authenticator = Some(Decides::of(decides));
         self
     }
 
@@ -94,8 +93,15 @@ impl ServerBuilder {
     }
 
     async fn assemble(self, sockets: Option<Handover>) -> Result<Server, StartError> {
-        let keys = Keys::load(&self.config, self.authenticator)?;
+        let (gate, passwords) = match self.authenticator {
+            Some(decides) => (Some(decides.gate), decides.passwords),
+            None => (None, None),
+        };
+        let keys = Keys::load(&self.config, gate)?;
         let parts = Parts::assemble(self.config, self.demo, self.services, self.listeners).await?;
+        if let Some(passwords) = passwords {
+            parts.local.set_passwords(passwords);
+        }
         Server::assemble(parts, keys, &self.server, sockets).await
     }
 }

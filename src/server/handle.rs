@@ -227,6 +227,10 @@ impl Server {
         &self.0.rooms.figures
     }
 
+    pub(super) fn local(&self) -> &Arc<Local> {
+        &self.0.local
+    }
+
     pub(super) fn rooms(&self) -> &Arc<Rooms> {
         &self.0.rooms
     }

@@ -1,10 +1,12 @@
 //! What an application does with the sessions that are here.
 
 use super::{Delivery, Server};
+use crate::auth::Credentials;
+use crate::backend::local::accounts::{self, AccountError};
 use crate::http::driver;
 use crate::sessions::{Delivered, EndReason, JoinError, Session, SessionId, SessionInfo, Target};
-use crate::stanza::address::{self, Jid};
-use crate::stanza::{Stanza, WrittenError};
+use crate::stanza::address::{self, BareJid, Jid};
+use crate::stanza::{Stanza, StanzaError, WrittenError};
 use crate::stream::{Copies, Outbound, Receipt, Receipts};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -110,6 +112,41 @@ impl Server {
             let rooms = self.rooms().clone();
             tokio::spawn(async move { driver::end(&rooms, ending).await });
         }
+    }
+
+    /// Makes an account, with a password or with none: then its client comes in by what
+    /// [`admit`](super::Authenticator::admit) says, by a ticket or by a token.
+    ///
+    /// # Errors
+    ///
+    /// [`AccountError`]: it is there already, it is of another domain, the password is refused, or
+    /// the store is in trouble.
+    pub async fn add_account(
+        &self,
+        account: &BareJid,
+        password: Option<String>,
+    ) -> Result<(), AccountError> {
+        let hosts = super::options::hosts(&self.config());
+        if !hosts
+            .iter()
+            .any(|host| **host == *account.domain().as_str())
+        {
+            return Err(AccountError::Address(account.to_string()));
+        }
+        let credentials = match password {
+            Some(password) => self.local().credentials_of(password).await?,
+            None => Credentials::from_iter([]),
+        };
+        accounts::create(&**self.local().store(), account, credentials).await
+    }
+
+    /// Deletes an account: its contacts see it go, its sessions end, nothing is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`StanzaError`]: `item-not-found`, or what the store is in trouble with.
+    pub async fn remove_account(&self, account: &BareJid) -> Result<(), StanzaError> {
+        self.local().delete_account(account).await
     }
 
     /// Puts a session into a group, in which it is until it leaves or ends. Returns whether it was

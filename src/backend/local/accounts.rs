@@ -119,14 +119,23 @@ pub async fn delete(store: &dyn Store, account: &BareJid) -> Result<(), AccountE
 impl Local {
     /// Derives a password with the iterations of the day, on a thread for such work.
     pub(super) async fn derive(&self, password: String) -> Result<Credentials, StanzaError> {
+        let derived = self.credentials_of(password).await;
+        derived.map_err(|error| error.to_stanza_error())
+    }
+
+    /// The same for those who are told more of an error than a client is.
+    pub(crate) async fn credentials_of(
+        &self,
+        password: String,
+    ) -> Result<Credentials, AccountError> {
         let iterations = self.options.load().scram_iterations;
         let _turn = self.costly.acquire().await;
         let derived =
             tokio::task::spawn_blocking(move || Credentials::derive(&password, iterations));
         let derived = derived
             .await
-            .map_err(|_| StanzaError::from(Condition::InternalServerError))?;
-        derived.map_err(|error| AccountError::from(error).to_stanza_error())
+            .map_err(|error| StoreError::Database(error.to_string()))?;
+        Ok(derived?)
     }
 
     /// Replaces the password of an account and ends its sessions, but for the one that asked.

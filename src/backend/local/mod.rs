@@ -20,6 +20,7 @@ mod messages;
 mod notices;
 mod offline;
 mod options;
+mod passwords;
 mod place;
 mod presence;
 mod register;
@@ -40,6 +41,7 @@ mod unfinished;
 mod tests;
 
 pub use options::{ConflictPolicy, LocalOptions, OptionsError};
+pub use passwords::Passwords;
 pub use services::Service;
 pub use tap::Tap;
 
@@ -57,7 +59,6 @@ use tokio::sync::{Notify, Semaphore};
 use unfinished::Unfinished;
 
 /// The embedded services.
-#[derive(Debug)]
 pub struct Local {
     me: Weak<Local>,
     options: ArcSwap<LocalOptions>,
@@ -76,6 +77,7 @@ pub struct Local {
     services: Vec<Box<dyn Service>>,
     unfinished: Unfinished,
     tap: OnceLock<Arc<dyn Tap>>,
+    passwords: OnceLock<Arc<dyn Passwords>>,
 }
 
 impl Local {
@@ -112,6 +114,7 @@ impl Local {
             services,
             unfinished: Unfinished::new(),
             tap: OnceLock::new(),
+            passwords: OnceLock::new(),
         }))
     }
 
@@ -181,6 +184,12 @@ impl Local {
             Some(local) => Routed::Later(Box::pin(work(local))),
             None => Routed::Done,
         }
+    }
+}
+
+impl std::fmt::Debug for Local {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Local").finish_non_exhaustive()
     }
 }
 

@@ -50,7 +50,7 @@ impl Local {
                 Mechanism::External => admitted(connection)
                     .is_some_and(|account| options.serves(account.domain().as_str())),
                 Mechanism::OAuthBearer => self.verifier.load().is_some(),
-                _ => true,
+                _ => self.passwords.get().is_none(), // SCRAM needs the keys of a store
             });
         let bindings = connection.binding.types().count();
         let link = match connection.private {
@@ -187,6 +187,9 @@ impl Inner {
                 .hold_back(account.as_str(), self.connection.address)
                 .await;
         }
+        if let Err(failure) = self.check_elsewhere(local, progress, &account).await {
+            return Step::Failure(failure);
+        }
         let credentials = match self.credentials(local, &account).await {
             Ok(credentials) => credentials,
             Err(failure) => return Step::Failure(failure),
@@ -195,6 +198,25 @@ impl Inner {
             return Step::Failure(out_of_turn());
         };
         with_credentials(local, exchange, credentials).await
+    }
+
+    /// Has the password checked by somebody else, if the store does not.
+    async fn check_elsewhere(
+        &self,
+        local: &Local,
+        progress: &mut Progress,
+        account: &BareJid,
+    ) -> Result<(), SaslFailure> {
+        let Some(passwords) = local.passwords.get() else {
+            return Ok(());
+        };
+        let exchange = progress.exchange.as_mut();
+        let exchange = exchange.ok().and_then(Option::as_mut);
+        let Some(password) = exchange.and_then(Exchange::take_password) else {
+            return Ok(());
+        };
+        passwords.check(account.clone(), password).await?;
+        local.welcome(account).await
     }
 
     /// Whether the link lets this account in.
