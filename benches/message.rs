@@ -140,6 +140,7 @@ impl Client {
 fn connection() -> Connection {
     Connection {
         transport: Transport::WebSocket,
+        subprotocol: None,
         endpoint: "web".into(),
         path: "/ws".into(),
         query: Arc::default(),

@@ -94,6 +94,7 @@ pub mod xml;
 pub use auth::Admission;
 pub use config::Config;
 pub use http::gate::Handshake;
+pub use http::transcoder::{TranscodeError, Transcoder};
 pub use server::{
     Authenticator, CloseReason, Delivery, Event, Handler, Listener, Server, ServerBuilder,
     SessionHandle,

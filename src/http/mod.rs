@@ -19,6 +19,7 @@ pub mod presented;
 pub mod proxy_protocol;
 pub mod session_ask;
 pub mod tls;
+pub mod transcoder;
 pub mod trusted;
 pub mod ws;
 

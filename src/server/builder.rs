@@ -8,6 +8,7 @@ use super::start::Parts;
 use super::{Echo, Handler, Handover, Listener, Server, StartError, WeakServer, options};
 use crate::backend::local::Service;
 use crate::config::{BuiltInHandler, Config};
+use crate::http::transcoder::{Transcoder, Transcoders};
 use std::sync::Arc;
 
 /// A server to be. See [`Server::builder`].
@@ -19,6 +20,7 @@ pub struct ServerBuilder {
     hosts: Vec<Arc<str>>,
     services: Vec<Box<dyn Service>>,
     listeners: Listeners,
+    transcoders: Vec<(String, Box<dyn Transcoder>)>,
     server: WeakServer,
 }
 
@@ -31,6 +33,7 @@ impl ServerBuilder {
             authenticator: None,
             services: Vec::new(),
             listeners: Listeners::new(server.clone()),
+            transcoders: Vec::new(),
             server,
             config,
         };
@@ -66,6 +69,19 @@ impl ServerBuilder {
         self
     }
 
+    /// Speaks otherwise than in XML with WebSocket clients that offer this subprotocol, on every
+    /// endpoint. Of several that a client offers, the first one that is spoken here counts; `xmpp`
+    /// is spoken always.
+    ///
+    /// The name is a token as `Sec-WebSocket-Protocol` has them, with its case. One that is none,
+    /// `xmpp`, or the same name a second time is [`StartError::Subprotocol`] when the server is
+    /// built.
+    pub fn transcoder(mut self, subprotocol: &str, transcoder: impl Transcoder) -> Self {
+        let transcoder: Box<dyn Transcoder> = Box::new(transcoder);
+        self.transcoders.push((subprotocol.to_owned(), transcoder));
+        self
+    }
+
     /// Whether to make two accounts with fresh passwords, good on loopback only. Without it, those
     /// that an earlier demo made are deleted. Default: no.
     pub fn demo(mut self, demo: bool) -> Self {
@@ -93,11 +109,13 @@ impl ServerBuilder {
     }
 
     async fn assemble(self, sockets: Option<Handover>) -> Result<Server, StartError> {
+        let transcoders = Transcoders::of(self.transcoders)?;
         let (gate, passwords) = match self.authenticator {
             Some(decides) => (Some(decides.gate), decides.passwords),
             None => (None, None),
         };
-        let keys = Keys::load(&self.config, gate)?;
+        let mut keys = Keys::load(&self.config, gate)?;
+        keys.transcoders = transcoders;
         let parts = Parts::assemble(self.config, self.demo, self.services, self.listeners).await?;
         if let Some(passwords) = passwords {
             parts.local.set_passwords(passwords);

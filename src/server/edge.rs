@@ -37,6 +37,7 @@ impl Edge {
                 endpoints: Arc::default(),
                 options: Arc::new(ArcSwap::from_pointee(options::ws(config))),
                 departure: departure.clone(),
+                transcoders: keys.transcoders.clone(),
             },
             bosh: Arc::new(ArcSwap::from_pointee(BoshHttpOptions::default())),
             rooms: rooms.clone(),

@@ -13,6 +13,7 @@ use crate::config::{AuthMethod, Config, Endpoint};
 use crate::http::fetch::{FetchError, FetchOptions, Fetcher};
 use crate::http::gate::{Gate, Gates, Open};
 use crate::http::session_ask::{AskOptions, SessionAsk};
+use crate::http::transcoder::Transcoders;
 use arc_swap::ArcSwap;
 use axum::http::Uri;
 use bearer::{AnyOf, BearerGate};
@@ -63,6 +64,8 @@ pub(super) struct Keys {
     authenticator: Option<Arc<dyn Gate>>,
     tickets: Arc<Tickets>,
     held: ArcSwap<Held>,
+    /// Those who speak otherwise than in XML are let in by these.
+    pub transcoders: Transcoders,
 }
 
 /// What comes from the options, and is made anew when they change.
@@ -84,6 +87,7 @@ impl Keys {
             authenticator,
             tickets: Arc::new(Tickets::new(crate::clock::now())?),
             held: ArcSwap::from_pointee(Held::load(config, None)?),
+            transcoders: Transcoders::default(),
         })
     }
 

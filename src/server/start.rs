@@ -13,6 +13,7 @@ use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::ListenError;
 use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
+use crate::http::transcoder::SubprotocolError;
 use crate::metrics::{Figures, Measured};
 use crate::sessions::{Quotas, Sessions, Tiers};
 use crate::stanza::address::BareJid;
@@ -56,6 +57,9 @@ pub enum StartError {
         "listen.tls is set, tls.cert is not, and tls.self_signed is false: there is no certificate"
     )]
     NoCertificate,
+    /// A transcoder was given for a subprotocol that cannot have one.
+    #[error(transparent)]
+    Subprotocol(#[from] SubprotocolError),
     /// `log.events` cannot be written.
     #[error("log.events {}: {source}", path.display())]
     Events {

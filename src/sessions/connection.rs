@@ -28,6 +28,8 @@ impl Transport {
 pub struct Connection {
     /// WebSocket or BOSH.
     pub transport: Transport,
+    /// The subprotocol of a WebSocket whose frames are transcoded; `None`: XML, as anywhere else.
+    pub subprotocol: Option<Arc<str>>,
     /// The name of the `[[endpoint]]`.
     pub endpoint: Arc<str>,
     /// The path of the request, without a slash at its end.

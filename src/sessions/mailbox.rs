@@ -139,6 +139,16 @@ impl Mailbox {
         }
     }
 
+    /// Takes a stanza back that the receiver has fetched last, in its old place. One whose mailbox
+    /// is closed meanwhile has no place any more.
+    pub(super) fn put_back(&self, stanza: Outbound) {
+        let mut inner = self.lock();
+        if inner.open {
+            inner.bytes += stanza.text.len();
+            inner.queue.push_front(stanza);
+        }
+    }
+
     /// Tells the receiver what to do. An order to end is not overruled by a later one.
     pub(super) fn command(&self, command: Command) {
         let mut inner = self.lock();

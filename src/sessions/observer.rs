@@ -166,6 +166,7 @@ mod tests {
     fn link() -> Arc<Connection> {
         Arc::new(Connection {
             transport: Transport::WebSocket,
+            subprotocol: None,
             endpoint: "default".into(),
             path: "/ws".into(),
             query: "".into(),
@@ -197,7 +198,10 @@ mod tests {
         let now = crate::clock::now();
         assert!(sessions.hibernate(&session, sm(), now).is_empty());
         let previd = session.id().to_string();
-        let claimed = sessions.claim(&previd, session.account()).await.unwrap();
+        let claimed = sessions
+            .claim(&previd, session.account(), None)
+            .await
+            .unwrap();
         sessions.resumed(&session, link());
         sessions.hibernate(&session, claimed.sm, now);
         assert!(sessions.end(&session, EndReason::Revoked).is_some());

@@ -68,7 +68,7 @@ impl Session {
     /// Stream management is on.
     pub fn record_managed(&self, sm: &Sm) {
         self.line().set_handled(sm.handled());
-        let sm = saved_sm(sm);
+        let sm = self.saved_sm(sm);
         self.line()
             .append(|session| Record::Managed { session, sm });
     }
@@ -93,6 +93,12 @@ impl Session {
         });
     }
 
+    /// The stanza of this number was dropped by a transcoder: nobody is to have it.
+    pub fn record_passed_over(&self, number: u64) {
+        self.line()
+            .append(|session| Record::Placed { session, number });
+    }
+
     /// That the stanza which the backend has in hand is handled, for the store to keep together
     /// with what became of it. Empty where nothing is recorded.
     pub fn receipt(&self) -> Vec<Record> {
@@ -111,6 +117,18 @@ impl Session {
         if line.journal.is_some() {
             let state = Box::new(self.saved_state());
             line.append(|session| Record::State { session, state });
+        }
+    }
+
+    /// What a transcoder has made is not saved, nor what it has dropped: nobody could go on with the
+    /// session. What it holds finds its place as soon as the next process begins.
+    fn saved_sm(&self, sm: &Sm) -> SavedSm {
+        let resume = sm.resume_timeout();
+        let resume = resume.filter(|_| self.subprotocol().is_none());
+        SavedSm {
+            handled: sm.handled(),
+            acked: sm.acked(),
+            resume_seconds: resume.map(|timeout| timeout.as_secs()),
         }
     }
 
@@ -164,7 +182,7 @@ impl Session {
             },
             Record::Managed {
                 session,
-                sm: saved_sm(sm),
+                sm: self.saved_sm(sm),
             },
             Record::State {
                 session,
@@ -186,14 +204,6 @@ impl Session {
 /// Whether it is worth keeping past the process: a client could come back for it.
 pub(super) fn is_resumable(saved: &SavedSession) -> bool {
     saved.resume_seconds().is_some()
-}
-
-fn saved_sm(sm: &Sm) -> SavedSm {
-    SavedSm {
-        handled: sm.handled(),
-        acked: sm.acked(),
-        resume_seconds: sm.resume_timeout().map(|timeout| timeout.as_secs()),
-    }
 }
 
 /// A stanza as it is saved. `number` names copies that have no number yet.

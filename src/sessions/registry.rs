@@ -280,23 +280,31 @@ impl Sessions {
         Bind::Bound(session)
     }
 
-    /// Claims the session that `previd` names for a new stream of the same account.
+    /// Claims the session that `previd` names for a new stream of the same account, over the same
+    /// `subprotocol` (as in [`Connection`](super::Connection)): what waits to be sent once more is
+    /// in its words.
     ///
     /// If a stream still carries it, that stream is told to let go, with `conflict`. Two claims
     /// of one session are served one after the other.
     ///
     /// # Errors
     ///
-    /// [`ClaimError`]: no such session, not of this account, not resumable, its admission has
-    /// ended, or its stream does not let go within ten seconds. Its owner notices nothing of a claim by somebody else.
-    pub async fn claim(&self, previd: &str, account: &BareJid) -> Result<Claimed, ClaimError> {
+    /// [`ClaimError`]: no such session, not of this account or subprotocol, not resumable, its
+    /// admission has ended, or its stream does not let go within ten seconds. Its owner notices
+    /// nothing of a claim by somebody else.
+    pub async fn claim(
+        &self,
+        previd: &str,
+        account: &BareJid,
+        subprotocol: Option<&str>,
+    ) -> Result<Claimed, ClaimError> {
         let Some(id) = SessionId::parse(previd) else {
             return Err(ClaimError::UNKNOWN);
         };
         let deadline = tokio::time::Instant::now() + HAND_OVER_TIMEOUT;
         loop {
             let session = match self.by_id(id) {
-                Some(session) if session.account() == account => session,
+                Some(session) if session.is_claimed_by(account, subprotocol) => session,
                 _ => return Err(self.claim_error(id, account)),
             };
             let mut let_go = Box::pin(session.let_go.notified());

@@ -222,6 +222,19 @@ impl Session {
         self.mailbox.is_open()
     }
 
+    /// For the owner of its stream: the stanza that came last does not go to the client. It is the
+    /// first in the mailbox once more.
+    pub fn put_back(&self, stanza: Outbound) {
+        self.mailbox.put_back(stanza);
+    }
+
+    /// For the owner of its stream: this is what goes to the client in the place of the text.
+    pub fn set_wire(&self, stanza: &mut Outbound, wire: ByteString) {
+        stanza.wire = Some(Box::new(wire));
+        let bytes = stanza_bytes(stanza.size_bytes());
+        stanza.charge.resize(&self.ledger, bytes);
+    }
+
     /// How many stanzas wait in the mailbox.
     pub fn waiting(&self) -> usize {
         self.mailbox.len()
@@ -348,6 +361,17 @@ impl Session {
     /// What was decided about its client. `None` says nothing.
     pub fn admission(&self) -> Option<Arc<Admission>> {
         lock(&self.came_by).admission.clone()
+    }
+
+    /// The subprotocol of the link that carries it, or carried it last, if that has a transcoder.
+    pub fn subprotocol(&self) -> Option<Arc<str>> {
+        let came_by = lock(&self.came_by);
+        came_by.connection.as_ref()?.subprotocol.clone()
+    }
+
+    /// Whether a client of this account that speaks like this may go on with it.
+    pub(super) fn is_claimed_by(&self, account: &BareJid, subprotocol: Option<&str>) -> bool {
+        self.account == *account && self.subprotocol().as_deref() == subprotocol
     }
 
     /// A stream over this link carries it. An admission that comes with it takes the place of the

@@ -165,7 +165,7 @@ async fn a_hibernating_session_keeps_what_comes_and_is_claimed_with_it() {
     sessions.hibernate(&session, sm(), Instant::now());
     assert!(matches!(session.deliver(stanza("x")), Delivered::Queued));
     let claimed = sessions
-        .claim(&session.id().to_string(), &account("a@example.org"))
+        .claim(&session.id().to_string(), &account("a@example.org"), None)
         .await
         .unwrap();
     assert_eq!(claimed.session.waiting(), 1);
@@ -181,12 +181,17 @@ async fn another_account_never_claims_a_session() {
     sessions.hibernate(&session, sm(), Instant::now());
     let id = session.id().to_string();
     let refused = sessions
-        .claim(&id, &account("b@example.org"))
+        .claim(&id, &account("b@example.org"), None)
         .await
         .unwrap_err();
     assert_eq!(refused.h, None);
     assert!(session.is_hibernating());
-    assert!(sessions.claim(&id, &account("a@example.org")).await.is_ok());
+    assert!(
+        sessions
+            .claim(&id, &account("a@example.org"), None)
+            .await
+            .is_ok()
+    );
 }
 
 /// S-31: the last `h` of a session that is over, for its own account only.
@@ -202,12 +207,12 @@ async fn a_dead_session_leaves_its_last_h() {
     sessions.remove(&ending.session);
     let id = session.id().to_string();
     let own = sessions
-        .claim(&id, &account("a@example.org"))
+        .claim(&id, &account("a@example.org"), None)
         .await
         .unwrap_err();
     assert_eq!((own.h, own.cause), (Some(41), ClaimFailure::Over));
     let other = sessions
-        .claim(&id, &account("b@example.org"))
+        .claim(&id, &account("b@example.org"), None)
         .await
         .unwrap_err();
     assert_eq!((other.h, other.cause), (None, ClaimFailure::Unknown));
@@ -220,7 +225,7 @@ async fn a_claim_of_an_attached_session_waits_until_its_stream_lets_go() {
     let session = bind(&sessions, "a@example.org/one");
     let id = session.id().to_string();
     let claim = |sessions: Arc<Sessions>, id: String| async move {
-        sessions.claim(&id, &account("a@example.org")).await
+        sessions.claim(&id, &account("a@example.org"), None).await
     };
     let first = tokio::spawn(claim(sessions.clone(), id.clone()));
     let mail = std::future::poll_fn(|cx| session.poll_mail(cx, false)).await;
@@ -239,7 +244,7 @@ async fn a_stream_that_does_not_let_go_makes_the_claim_fail_after_ten_seconds() 
     let sessions = sessions();
     let session = bind(&sessions, "a@example.org/one");
     let refused = sessions
-        .claim(&session.id().to_string(), &account("a@example.org"))
+        .claim(&session.id().to_string(), &account("a@example.org"), None)
         .await;
     assert_eq!(refused.unwrap_err().h, None);
 }
@@ -304,7 +309,7 @@ async fn orders_do_not_outlive_the_stream_that_they_were_for() {
     sessions.hibernate(&session, sm(), Instant::now());
     let id = session.id().to_string();
     let claimed = sessions
-        .claim(&id, &account("a@example.org"))
+        .claim(&id, &account("a@example.org"), None)
         .await
         .unwrap();
     let mail = std::future::poll_fn(|cx| std::task::Poll::Ready(session.poll_mail(cx, false)));
@@ -553,7 +558,7 @@ async fn w7_a_session_whose_admission_has_ended_is_not_resumed_and_ends_at_the_n
     sessions.hibernate(&session, sm(), crate::clock::now());
     session.set_admission(ends_in(0));
     let previd = session.id().to_string();
-    let refused = sessions.claim(&previd, session.account()).await;
+    let refused = sessions.claim(&previd, session.account(), None).await;
     assert!(refused.is_err());
     let endings = sessions.expire(crate::clock::now());
     assert_eq!(endings[0].reason, EndReason::AccessExpired);
@@ -616,4 +621,24 @@ fn w7_an_admission_is_recorded_when_it_is_decided() {
         })
         .collect();
     assert_eq!(states, [Some((*admission).clone())]);
+}
+
+/// O10
+#[test]
+fn o10_a_stanza_that_is_put_back_is_the_first_of_what_is_left_behind() {
+    let sessions = sessions();
+    let session = bind(&sessions, "a@example.org/one");
+    for text in ["first", "second"] {
+        session.deliver(stanza(text));
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    let Poll::Ready(Mail::Stanza(mut first)) = session.poll_mail(&mut cx, true) else {
+        panic!("no stanza")
+    };
+    let held = session.held();
+    session.set_wire(&mut first, "other words".into());
+    assert_eq!(session.held(), held + "other words".len());
+    session.put_back(first);
+    let ending = sessions.close(&session, None, EndReason::StreamError);
+    assert_eq!(texts(&ending), ["first", "second"]);
 }

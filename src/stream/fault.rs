@@ -61,6 +61,9 @@ pub enum StreamFault {
         /// The limit.
         limit_bytes: usize,
     },
+    /// A frame that the transcoder of its subprotocol cannot read.
+    #[error("a frame that cannot be transcoded: {0}")]
+    Untranscodable(String),
     /// A WebSocket message that is binary (RFC 7395 §3.2).
     #[error("a binary message")]
     Binary,
@@ -121,6 +124,9 @@ pub enum StreamFault {
     /// The token, or what else the client was let in by, was good until now.
     #[error("the access that was granted has expired")]
     AccessExpired,
+    /// The transcoder of its subprotocol cannot say what the client is to hear, or panicked.
+    #[error("the transcoder failed: {0}")]
+    Transcoder(String),
     /// The server stops.
     #[error("the server stops")]
     Shutdown,
@@ -135,6 +141,7 @@ impl StreamFault {
             Self::TooLarge { .. } | Self::TooManyFailures | Self::TooFast | Self::Removed => {
                 Condition::PolicyViolation
             }
+            Self::Untranscodable(_) => Condition::NotWellFormed,
             Self::Binary | Self::UnsupportedStanzaType | Self::UnexpectedOpen => {
                 Condition::UnsupportedStanzaType
             }
@@ -147,6 +154,7 @@ impl StreamFault {
             Self::HandledCountTooHigh(_) => Condition::UndefinedCondition,
             Self::Resumed | Self::Conflict => Condition::Conflict,
             Self::Overflow => Condition::ResourceConstraint,
+            Self::Transcoder(_) => Condition::InternalServerError,
             Self::Shutdown => Condition::SystemShutdown,
         }
     }
@@ -162,6 +170,7 @@ impl StreamFault {
                 | Self::Revoked
                 | Self::Removed
                 | Self::AccessExpired
+                | Self::Transcoder(_)
                 | Self::Shutdown
         )
     }

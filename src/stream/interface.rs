@@ -14,6 +14,9 @@ use std::time::{Duration, SystemTime};
 pub struct Outbound {
     /// The element, standing alone, as it goes to the client.
     pub text: ByteString,
+    /// What a transcoder has made of it: this goes to the client in its place, each time it does.
+    /// In a box, since hardly any stanza has one.
+    pub wire: Option<Box<ByteString>>,
     /// What it is.
     pub kind: Kind,
     /// When this server got or made it: the stamp, if it comes late.
@@ -35,6 +38,7 @@ impl Outbound {
     pub fn new(text: ByteString, kind: Kind, at: SystemTime) -> Self {
         Self {
             text,
+            wire: None,
             kind,
             at,
             copies: Copies::default(),
@@ -43,6 +47,11 @@ impl Outbound {
             sent: Sent::default(),
             charge: Charge::default(),
         }
+    }
+
+    /// How many bytes are kept of it.
+    pub fn size_bytes(&self) -> usize {
+        self.text.len() + self.wire.as_ref().map_or(0, |wire| wire.len())
     }
 }
 
@@ -76,6 +85,8 @@ pub enum Transmit {
     },
     /// One element.
     Element(ByteString),
+    /// One stanza as a transcoder has made it.
+    Transcoded(ByteString),
     /// `<close see-other-uri='…'/>`: the end of the stream, which goes on elsewhere.
     Redirect(Arc<str>),
     /// `<stream:error/>`; a [`Transmit::Close`] follows.

@@ -5,7 +5,9 @@ use super::{
     Bound, Event, Finish, Framing, Notice, Outbound, Sm, State, Stream, StreamFault, Transmit,
     write,
 };
-use crate::stanza::{Condition, IqType, Kind, Stanza, StanzaError, error_reply, stamped};
+use crate::stanza::{
+    ByteString, Condition, IqType, Kind, Stanza, StanzaError, error_reply, stamped,
+};
 use crate::xml::Frame;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -56,7 +58,7 @@ impl Stream {
     }
 
     /// An answer of the stream itself takes the way of all stanzas: through the mailbox.
-    fn answer(&mut self, text: Option<crate::stanza::ByteString>, kind: Kind) {
+    fn answer(&mut self, text: Option<ByteString>, kind: Kind) {
         if let Some(text) = text {
             let at = SystemTime::UNIX_EPOCH; // never stamped: only messages and presences are
             self.events
@@ -142,13 +144,12 @@ impl Stream {
         let State::Bound(bound) = &mut self.state else {
             return;
         };
-        let text = if bound.stale > 0 {
-            bound.stale -= 1;
-            late(&stanza, &self.host)
-        } else {
-            stanza.text.clone()
+        let transmit = match bound.stale > 0 {
+            true => anew(&stanza, &self.host),
+            false => first(&stanza),
         };
-        self.transmits.push_back(Transmit::Element(text));
+        bound.stale = bound.stale.saturating_sub(1);
+        self.transmits.push_back(transmit);
         let request_is_due = match &mut bound.sm {
             Some(sm) => sm.on_sent(now, stanza, &options.sm),
             None => {
@@ -161,6 +162,24 @@ impl Stream {
         if request_is_due {
             self.request_ack(now);
         }
+    }
+
+    /// The text of a stanza that [`Stream::deliver`] would send now: for a transcoder, which has its
+    /// say before.
+    pub fn text_of(&self, stanza: &Outbound) -> ByteString {
+        match &self.state {
+            State::Bound(bound) if bound.stale > 0 => late(stanza, &self.host),
+            _ => stanza.text.clone(),
+        }
+    }
+
+    /// In the place of [`Stream::deliver`]: the stanza does not go to the client, and counts for
+    /// neither side.
+    pub fn pass_over(&mut self, stanza: &Outbound) {
+        if let State::Bound(bound) = &mut self.state {
+            bound.stale = bound.stale.saturating_sub(1);
+        }
+        stanza.copies.arrive();
     }
 
     /// The last word before a close: what the client need not send again elsewhere.
@@ -211,10 +230,8 @@ impl Stream {
         self.transmits
             .push_back(Transmit::Element(write::resumed(previd, h)));
         let again = sm.unacked_len();
-        let late = sm
-            .unacked()
-            .map(|stanza| Transmit::Element(late(stanza, &self.host)));
-        self.transmits.extend(late);
+        let missing = sm.unacked().map(|stanza| anew(stanza, &self.host));
+        self.transmits.extend(missing);
         self.events
             .push_back(Event::Notice(Notice::Resumed { again }));
         if again > 0 {
@@ -291,9 +308,25 @@ fn granted(max: Option<u64>, offered: Duration) -> Duration {
     }
 }
 
+/// A stanza that its client gets in time.
+fn first(stanza: &Outbound) -> Transmit {
+    match stanza.wire.as_deref() {
+        Some(wire) => Transmit::Transcoded(wire.clone()),
+        None => Transmit::Element(stanza.text.clone()),
+    }
+}
+
+/// A stanza that comes late or once more. What a transcoder has made is as it was the first time.
+fn anew(stanza: &Outbound, host: &str) -> Transmit {
+    match stanza.wire.as_deref() {
+        Some(wire) => Transmit::Transcoded(wire.clone()),
+        None => Transmit::Element(late(stanza, host)),
+    }
+}
+
 /// A stanza that comes late, with the time when it should have come. One that carries a stamp
 /// already, and every iq, goes as it is.
-fn late(stanza: &Outbound, host: &str) -> crate::stanza::ByteString {
+fn late(stanza: &Outbound, host: &str) -> ByteString {
     let may_be_stamped = !matches!(stanza.kind, Kind::Iq(_));
     if may_be_stamped && !stanza.text.contains("urn:xmpp:delay") {
         stamped(&stanza.text, host, stanza.at)

@@ -81,6 +81,7 @@ mod tests {
     /// The stamp costs no memory.
     #[test]
     fn a_stanza_in_a_queue_is_as_small_as_without_it() {
-        assert!(size_of::<Outbound>() <= 96, "{}", size_of::<Outbound>());
+        // 96, and 8 for the box of what a transcoder has made.
+        assert!(size_of::<Outbound>() <= 104, "{}", size_of::<Outbound>());
     }
 }

@@ -113,7 +113,7 @@ impl Sm {
         let mut sm = Self::new(handled, resume);
         sm.unacked = UnackedQueue::new(acked);
         for stanza in stanzas {
-            sm.unacked_bytes += stanza.text.len();
+            sm.unacked_bytes += stanza.size_bytes();
             sm.unacked.push(stanza);
         }
         sm
@@ -158,7 +158,7 @@ impl Sm {
         self.unacked.len()
     }
 
-    /// How many bytes their texts have.
+    /// How many bytes are kept of them.
     pub fn unacked_bytes(&self) -> usize {
         self.unacked_bytes
     }
@@ -230,7 +230,7 @@ impl Sm {
         options: &SmOptions,
     ) -> bool {
         stanza.sent = self.stopwatch.read(now);
-        self.unacked_bytes += stanza.text.len();
+        self.unacked_bytes += stanza.size_bytes();
         self.unacked.push(stanza);
         self.unrequested = self.unrequested.saturating_add(1);
         self.unrequested_since.get_or_insert(now);
@@ -300,7 +300,7 @@ impl Sm {
     fn forget_handled(&mut self, h: u32) -> Result<(), HandledCountTooHigh> {
         let (bytes, arrived) = (&mut self.unacked_bytes, &mut self.arrived);
         self.unacked.on_ack_answer(h, |stanza| {
-            *bytes -= stanza.text.len();
+            *bytes -= stanza.size_bytes();
             stanza.copies.arrive();
             stanza.receipt.arrive();
             let had_copies = arrived.is_some_and(|arrived| arrived.has_copies);

@@ -188,7 +188,7 @@ impl World {
         assert!(self.link.is_open || matches!(transmit, Transmit::Open { .. }));
         match transmit {
             Transmit::Open { .. } => self.link.is_open = true,
-            Transmit::Element(text) => self.on_element(text),
+            Transmit::Element(text) | Transmit::Transcoded(text) => self.on_element(text),
             Transmit::Error(text) => {
                 self.link.has_error = true;
                 let mut scanner = Scanner::default();

@@ -221,6 +221,7 @@ async fn admit(
 fn connection(peer: &Peer, admission: Option<Arc<Admission>>) -> Connection {
     Connection {
         transport: Transport::Bosh,
+        subprotocol: None,
         endpoint: NAME.into(),
         path: PATH.into(),
         query: Arc::default(),

@@ -204,7 +204,7 @@ impl Attached {
                 // The creation answer said it, and a restart says nothing (XEP-0206 §5).
                 // A redirection is a matter of WebSocket.
                 Transmit::Open { .. } | Transmit::Redirect(_) => {}
-                Transmit::Element(text) => window.push(&*text),
+                Transmit::Element(text) | Transmit::Transcoded(text) => window.push(&*text),
                 Transmit::Error(text) => window.on_stream_error(&*text),
                 Transmit::Leave => {
                     window.end(Some(Condition::SystemShutdown));

@@ -96,6 +96,7 @@ impl House {
     async fn connect(&self, admission: Option<Admission>) -> Client {
         let connection = Arc::new(Connection {
             transport: Transport::WebSocket,
+            subprotocol: None,
             endpoint: "web".into(),
             path: "/ws".into(),
             query: Arc::default(),

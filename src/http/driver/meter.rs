@@ -40,7 +40,8 @@ impl Meter {
 
     /// A stanza goes to the client.
     pub(super) fn on_sent(&self, session: &Session, stanza: &Outbound) {
-        let (kind, bytes) = (stanza.kind.into(), stanza.text.len());
+        let said = stanza.wire.as_deref().unwrap_or(&stanza.text);
+        let (kind, bytes) = (stanza.kind.into(), said.len());
         self.traffic.count(Direction::Out, kind, bytes);
         session.tally().count(Direction::Out, bytes);
     }

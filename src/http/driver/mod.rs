@@ -10,12 +10,14 @@ mod pace;
 mod pending;
 mod recorder;
 mod sent;
+mod transcoded;
 
 use super::door::{Door, DoorOptions, Lost};
 use crate::auth::Admission;
 use crate::backend::{Backend, Connection, Routed, SaslExchange, Transport};
 use crate::budget::Charge;
 use crate::http::departure::Farewell;
+use crate::http::transcoder::Transcoding;
 use crate::metrics::{Figures, Resumption, ThrottleAction};
 use crate::sessions::{
     Claimed, Command, Delivered, EndReason, Mail, QuotaOptions, Quotas, Session, Sessions, Tiers,
@@ -122,6 +124,8 @@ pub struct Driver {
     /// What waits with the transport.
     queued: Charge,
     meter: Meter,
+    /// Who speaks with the client, if that is not in XML.
+    transcoding: Option<Arc<Transcoding>>,
 }
 
 impl Driver {
@@ -155,6 +159,15 @@ impl Driver {
             recorder: Recorder::default(),
             held: None,
             queued: Charge::default(),
+            transcoding: None,
+        }
+    }
+
+    /// What the client says and hears goes through this.
+    pub fn transcoded_by(self, transcoding: Option<Arc<Transcoding>>) -> Self {
+        Self {
+            transcoding,
+            ..self
         }
     }
 
@@ -187,14 +200,23 @@ impl Driver {
 
     /// A frame from the client.
     pub fn on_frame(&mut self, now: Instant, text: &str) {
-        self.pace.on_frame(now, text.len());
-        self.meter.on_frame(text.len());
+        match self.transcoding {
+            None => self.on_xml(now, text, text.len()),
+            Some(_) => self.on_foreign_frame(now, text),
+        }
+    }
+
+    /// An element that came in so many bytes.
+    fn on_xml(&mut self, now: Instant, text: &str, came_bytes: usize) {
+        let bytes = text.len().max(came_bytes);
+        self.pace.on_frame(now, bytes);
+        self.meter.on_frame(came_bytes);
         self.in_unit(|driver| {
             driver.stream.on_frame(now, text);
             driver.on_events(now);
         });
         self.note_acks();
-        if let Some(bound) = self.pace.after_frame(now, text.len()) {
+        if let Some(bound) = self.pace.after_frame(now, bytes) {
             self.note_throttled(ThrottleAction::Slowed, bound);
             if self.pace.is_worth_a_note(now) {
                 self.log_excess("slowed", bound);
@@ -373,6 +395,13 @@ impl Driver {
             Poll::Pending => return false,
             Poll::Ready(Mail::Command(command)) => self.command = Some(command),
             Poll::Ready(Mail::Stanza(stanza)) => {
+                let mut stanza = stanza;
+                if self.transcoding.is_some() && !self.transcode(now, &mut stanza) {
+                    return true;
+                }
+                let Some(session) = &self.session else {
+                    return true;
+                };
                 self.meter.on_sent(session, &stanza);
                 let bosh = self.connection.transport == Transport::Bosh;
                 if !self.stream.is_managed() {
@@ -572,7 +601,11 @@ impl Driver {
             }
             Event::Resume { account, previd } => {
                 let sessions = self.rooms.sessions.clone();
-                let claim = async move { sessions.claim(&previd, &account).await };
+                let subprotocol = self.connection.subprotocol.clone();
+                let claim = async move {
+                    let claimed = sessions.claim(&previd, &account, subprotocol.as_deref());
+                    claimed.await
+                };
                 self.pending = Some(Pending::Claim(Box::pin(claim)));
             }
             Event::Route(stanza) => self.on_route(now, stanza),

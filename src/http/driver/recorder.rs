@@ -133,7 +133,7 @@ impl Held {
         self.bytes = 0;
         let all = self.transmits.drain(..);
         all.filter_map(|(_, transmit)| match transmit {
-            Transmit::Element(text) => Some(text),
+            Transmit::Element(text) => Some(text), // over BOSH nothing is transcoded
             _ => None,
         })
         .collect()
@@ -146,7 +146,7 @@ impl Held {
 
 fn size_bytes(transmit: &Transmit) -> usize {
     match transmit {
-        Transmit::Element(text) | Transmit::Error(text) => text.len(),
+        Transmit::Element(text) | Transmit::Transcoded(text) | Transmit::Error(text) => text.len(),
         Transmit::Open { .. } | Transmit::Redirect(_) | Transmit::Leave | Transmit::Close(_) => 0,
     }
 }

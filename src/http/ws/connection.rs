@@ -129,7 +129,7 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
         loop {
             let writable = self.socket.queued_bytes() < MAX_QUEUED_BYTES;
             self.driver.poll(cx, now, writable);
-            let wrote = self.queue_transmits();
+            let wrote = self.queue_transmits(now);
             if let Some(code) = self.closing {
                 // A peer that reads slowly gets the last words while its session goes on.
                 return Err(End::Close(code));
@@ -158,25 +158,33 @@ impl<IO: AsyncRead + AsyncWrite + Unpin> Connection<IO> {
     }
 
     /// Hands what the stream has to say to the socket. Returns whether there was something.
-    fn queue_transmits(&mut self) -> bool {
+    fn queue_transmits(&mut self, now: Instant) -> bool {
         let mut any = false;
         while let Some(transmit) = self.driver.poll_transmit() {
             any = true;
             match transmit {
                 Transmit::Leave => self.closing = Some(CloseCode::Away),
-                Transmit::Open { from, id } => self.socket.queue_text(&open(&from, &id)),
-                Transmit::Element(text) | Transmit::Error(text) => self.socket.queue_text(&text),
+                Transmit::Open { from, id } => self.say(now, &open(&from, &id)),
+                Transmit::Element(text) | Transmit::Error(text) => self.say(now, &text),
+                Transmit::Transcoded(text) => self.socket.queue_text(&text),
                 Transmit::Redirect(uri) => {
                     self.closing = Some(CloseCode::Normal);
-                    self.socket.queue_text(&close_to(&uri));
+                    self.say(now, &close_to(&uri));
                 }
                 Transmit::Close(fault) => {
                     self.closing = Some(fault.as_ref().map_or(CloseCode::Normal, close_code));
-                    self.socket.queue_text(CLOSE);
+                    self.say(now, CLOSE);
                 }
             }
         }
         any
+    }
+
+    /// Says something that is no stanza, or one that nobody transcodes.
+    fn say(&mut self, now: Instant, element: &str) {
+        if let Some(text) = self.driver.in_its_words(now, element) {
+            self.socket.queue_text(&text);
+        }
     }
 
     /// Writes out what the peer takes, and notes when it took something last. Returns whether

@@ -12,6 +12,7 @@ use crate::http::listener::Link;
 use crate::http::origin::OriginPolicy;
 use crate::http::peer::Peer;
 use crate::http::presented::Presented;
+use crate::http::transcoder::{Subprotocol, Transcoders};
 use crate::stream::Framing;
 use arc_swap::ArcSwap;
 use axum::Router;
@@ -50,6 +51,8 @@ pub struct Front {
     pub options: Arc<ArcSwap<WsOptions>>,
     /// When the server stops.
     pub departure: Departure,
+    /// What is spoken beside `xmpp`.
+    pub transcoders: Transcoders,
 }
 
 impl Front {
@@ -116,7 +119,7 @@ async fn upgrade(
     path: Arc<str>,
     mut request: Request,
 ) -> Result<Response<Body>, Turned> {
-    let response = accept(&request)?;
+    let (response, subprotocol) = accept(&request, &front.transcoders)?;
     let peer = request
         .extensions()
         .get::<Peer>()
@@ -138,6 +141,7 @@ async fn upgrade(
     let admission = admit(&endpoint, handshake?).await?;
     let connection = Arc::new(Connection {
         transport: Transport::WebSocket,
+        subprotocol: subprotocol.shared_name(),
         endpoint: endpoint.name.clone(),
         path,
         query: without_secrets(&request),
@@ -151,7 +155,8 @@ async fn upgrade(
     let upgrade = hyper::upgrade::on(&mut request);
     // A task of its own, so that it is as small as a stream and not as big as a request.
     let rooms = endpoint.rooms.clone();
-    tokio::spawn(stream(upgrade, rooms, connection, options, stopping));
+    let driver = move || driver(rooms, connection, &subprotocol);
+    tokio::spawn(stream(upgrade, driver, options, stopping));
     Ok(response)
 }
 
@@ -184,15 +189,19 @@ async fn admit(
     })
 }
 
+fn driver(rooms: Arc<Rooms>, connection: Arc<Connection>, subprotocol: &Subprotocol) -> Driver {
+    let driver = Driver::new(rooms, connection, Framing::WebSocket);
+    driver.transcoded_by(subprotocol.transcoding().cloned())
+}
+
 async fn stream(
     upgrade: OnUpgrade,
-    rooms: Arc<Rooms>,
-    connection: Arc<Connection>,
+    driver: impl FnOnce() -> Driver,
     options: Arc<WsOptions>,
     stopping: Stopping,
 ) {
     let Ok(upgraded) = upgrade.await else { return }; // the client left first
-    let driver = Driver::new(rooms, connection, Framing::WebSocket);
+    let driver = driver();
     // A task of its own once more: this one has room for what an upgrade needs.
     match Link::from_upgraded(upgraded) {
         Ok((link, early)) => tokio::spawn(run(link, &early, driver, options, stopping)),

@@ -2,6 +2,7 @@
 //! matches, so it is done by hand.
 
 use crate::http::door::RetryAfter;
+use crate::http::transcoder::{Subprotocol, Transcoders};
 use axum::body::Body;
 use axum::http::header::{
     CONNECTION, HeaderName, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
@@ -36,7 +37,7 @@ pub enum Refusal {
     /// No key, or none of 16 bytes (RFC 6455 §4.2.1).
     #[error("Sec-WebSocket-Key must be 16 bytes in base64.")]
     Key,
-    /// `xmpp` is not among the subprotocols (RFC 7395 §3.1).
+    /// Neither `xmpp` (RFC 7395 §3.1) nor what has a transcoder is among the subprotocols.
     #[error("Sec-WebSocket-Protocol must offer \"xmpp\".")]
     Subprotocol,
     /// The page that asks may not (RFC 6455 §10.2).
@@ -95,12 +96,16 @@ impl Refusal {
     }
 }
 
-/// Checks a handshake; returns the answer that accepts it. Looks at everything but the origin.
+/// Checks a handshake; returns the answer that accepts it, and the first of the subprotocols that the
+/// client offers and that are spoken here. Looks at everything but the origin.
 ///
 /// # Errors
 ///
 /// [`Refusal`]
-pub fn accept<B>(request: &Request<B>) -> Result<Response<Body>, Refusal> {
+pub fn accept<B>(
+    request: &Request<B>,
+    transcoders: &Transcoders,
+) -> Result<(Response<Body>, Subprotocol), Refusal> {
     let headers = request.headers();
     if request.method() != Method::GET {
         return Err(Refusal::Method);
@@ -124,20 +129,21 @@ pub fn accept<B>(request: &Request<B>) -> Result<Response<Body>, Refusal> {
         .get(SEC_WEBSOCKET_KEY)
         .filter(|key| is_key(key))
         .ok_or(Refusal::Key)?;
-    // RFC 6455 §11.3.4: compared with case; RFC 7395 §3.1: `xmpp`.
-    if !tokens(headers, &SEC_WEBSOCKET_PROTOCOL).any(|token| token == "xmpp") {
-        return Err(Refusal::Subprotocol);
-    }
-    Ok(switching_protocols(key))
+    // RFC 6455 §11.3.4: compared with case; in the client's order of preference.
+    let offer = tokens(headers, &SEC_WEBSOCKET_PROTOCOL);
+    let subprotocol = transcoders.choose(offer).ok_or(Refusal::Subprotocol)?;
+    Ok((switching_protocols(key, &subprotocol), subprotocol))
 }
 
-fn switching_protocols(key: &HeaderValue) -> Response<Body> {
+fn switching_protocols(key: &HeaderValue, subprotocol: &Subprotocol) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static("xmpp"));
+    if let Ok(name) = HeaderValue::from_str(subprotocol.name()) {
+        headers.insert(SEC_WEBSOCKET_PROTOCOL, name);
+    }
     if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
@@ -176,7 +182,11 @@ mod tests {
     }
 
     fn outcome(request: axum::http::request::Builder) -> Result<Response<Body>, Refusal> {
-        accept(&request.body(()).unwrap())
+        accepted(&request.body(()).unwrap())
+    }
+
+    fn accepted(request: &Request<()>) -> Result<Response<Body>, Refusal> {
+        accept(request, &Transcoders::default()).map(|(response, _)| response)
     }
 
     /// W-01, W-10
@@ -259,15 +269,15 @@ mod tests {
     #[test]
     fn what_is_no_handshake_is_told_apart_and_answered() {
         let plain = Request::get("/ws/").body(()).unwrap();
-        assert_eq!(accept(&plain).unwrap_err().response().status(), 426);
+        assert_eq!(accepted(&plain).unwrap_err().response().status(), 426);
         let half = Request::get("/ws/")
             .header("Upgrade", "websocket")
             .body(())
             .unwrap();
-        assert_eq!(accept(&half).unwrap_err(), Refusal::NoConnectionUpgrade);
+        assert_eq!(accepted(&half).unwrap_err(), Refusal::NoConnectionUpgrade);
         let post = handshake().method("POST").body(()).unwrap();
-        assert_eq!(accept(&post).unwrap_err().response().status(), 405);
+        assert_eq!(accepted(&post).unwrap_err().response().status(), 405);
         let old = handshake().version(Version::HTTP_10).body(()).unwrap();
-        assert_eq!(accept(&old).unwrap_err(), Refusal::HttpVersion);
+        assert_eq!(accepted(&old).unwrap_err(), Refusal::HttpVersion);
     }
 }

@@ -73,6 +73,7 @@ fn link() -> Arc<Connection> {
     };
     Arc::new(Connection {
         transport: Transport::Bosh,
+        subprotocol: None,
         endpoint: "web".into(),
         path: "/bind".into(),
         query: "room=1&theme=dark".into(),

@@ -100,6 +100,7 @@ impl Process {
         let (client, server, cable) = network::connect(rng);
         let connection = Arc::new(Connection {
             transport: Transport::WebSocket,
+            subprotocol: None,
             endpoint: "web".into(),
             path: "/ws".into(),
             query: Arc::default(),

@@ -129,7 +129,9 @@ async fn a_session_that_was_resumed_is_not_lost_any_more() {
     sessions.note_message(&first, MESSAGE);
     hibernate(&sessions, &first);
     let account = first.account().clone();
-    let claimed = sessions.claim(&first.id().to_string(), &account).await;
+    let claimed = sessions
+        .claim(&first.id().to_string(), &account, None)
+        .await;
     assert!(claimed.is_ok());
     assert!(!sessions.note_message(&bind(&sessions, "second"), MESSAGE));
     assert_eq!(first.recent(), [MESSAGE]);

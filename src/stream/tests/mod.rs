@@ -6,6 +6,7 @@ mod latency;
 mod login;
 mod loss;
 mod management;
+mod transcoded;
 
 use super::*;
 use crate::auth::{LinkSecurity, Mechanism, Refusal, SaslFailure};
@@ -196,7 +197,9 @@ impl Talk {
         while let Some(transmit) = self.stream.poll_transmit() {
             heard.push(match transmit {
                 Transmit::Open { from, id } => open(&from, &id).to_string(),
-                Transmit::Element(text) | Transmit::Error(text) => text.to_string(),
+                Transmit::Element(text) | Transmit::Transcoded(text) | Transmit::Error(text) => {
+                    text.to_string()
+                }
                 Transmit::Redirect(uri) => close_to(&uri).to_string(),
                 Transmit::Leave => "(the link ends)".to_owned(),
                 Transmit::Close(_) => CLOSE.to_owned(),

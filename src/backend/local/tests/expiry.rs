@@ -189,7 +189,7 @@ async fn contacts_hear_nothing_of_a_session_that_is_resumed() {
     lose_link(&romeo);
     juliet.mail();
     let previd = romeo.session.id().to_string();
-    let claimed = server.sessions.claim(&previd, &bare("romeo")).await;
+    let claimed = server.sessions.claim(&previd, &bare("romeo"), None).await;
     assert!(claimed.is_ok());
     server.expire().await;
     assert!(juliet.mail().is_empty());

@@ -156,6 +156,7 @@ fn bounds() -> SessionsOptions {
 fn connection() -> Connection {
     Connection {
         transport: Transport::WebSocket,
+        subprotocol: None,
         endpoint: "web".into(),
         path: "/ws".into(),
         query: Arc::default(),

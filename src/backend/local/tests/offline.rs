@@ -158,7 +158,7 @@ async fn what_did_not_fit_comes_when_the_session_is_resumed() {
     romeo.hibernate(sm());
     send(&juliet, "romeo", 40..50).await;
     let previd = romeo.session.id().to_string();
-    let claimed = server.sessions.claim(&previd, &bare("romeo")).await;
+    let claimed = server.sessions.claim(&previd, &bare("romeo"), None).await;
     assert!(claimed.is_ok());
     let mut mail = Vec::new();
     while bodies(&mail).len() < 50 {
@@ -207,7 +207,7 @@ async fn a_session_of_the_last_process_gets_what_it_had_no_room_for_there() {
     let session = server.sessions.restore(saved, &reunion, Instant::now());
     server.local.restore(session.clone()).await;
     let previd = session.id().to_string();
-    let claimed = server.sessions.claim(&previd, &bare("romeo")).await;
+    let claimed = server.sessions.claim(&previd, &bare("romeo"), None).await;
     assert!(claimed.is_ok());
     let romeo = server.client(session);
     let mail = [romeo.next().await, romeo.next().await, romeo.next().await];

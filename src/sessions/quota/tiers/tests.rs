@@ -34,6 +34,7 @@ fn set(tiers: &Tiers, options: TierOptions) {
 fn link(endpoint: &str, address: &str) -> Connection {
     Connection {
         transport: Transport::WebSocket,
+        subprotocol: None,
         endpoint: endpoint.into(),
         path: "/ws".into(),
         query: "".into(),
@@ -136,6 +137,7 @@ fn w5_the_tier_of_the_admission_goes_before_that_of_the_endpoint() {
     let web = || link("web", "192.0.2.1");
     let bosh = || Connection {
         transport: Transport::Bosh,
+        subprotocol: None,
         ..link("bosh", "192.0.2.1")
     };
     assert_eq!(place(web(), None).as_deref(), Some("gold"));
