@@ -99,6 +99,17 @@ pub struct Ws {
     http: Http,
     /// Whether stanzas may be expected: then all of them are in `jabber:client`.
     pub is_xmpp: bool,
+    /// How XML is said and heard over a subprotocol that is not `xmpp`.
+    pub words: Option<Words>,
+    /// The frames that came in other words, as they came, oldest first.
+    pub heard: Vec<String>,
+}
+
+/// XML in other words, and back.
+#[derive(Clone, Copy)]
+pub struct Words {
+    pub say: fn(&str) -> String,
+    pub hear: fn(&str) -> String,
 }
 
 pub const TEXT: u8 = 0x81;
@@ -146,8 +157,12 @@ pub fn header(first: u8, length: u64, mask_bit: u8) -> Vec<u8> {
 
 impl Ws {
     pub fn from_http(http: Http) -> Self {
-        let is_xmpp = true;
-        Self { http, is_xmpp }
+        Self {
+            http,
+            is_xmpp: true,
+            words: None,
+            heard: Vec::new(),
+        }
     }
 
     pub async fn connect(server: &TestServer) -> Self {
@@ -170,7 +185,10 @@ impl Ws {
     }
 
     pub async fn text(&mut self, text: &str) {
-        self.frame(TEXT, text).await;
+        match self.words {
+            None => self.frame(TEXT, text).await,
+            Some(words) => self.frame(TEXT, (words.say)(text)).await,
+        }
     }
 
     /// No more comes from us, while we still read.
@@ -217,8 +235,12 @@ impl Ws {
     }
 
     /// RFC 7395 §3.3.3: one whole element each, standing alone.
-    fn element(&self, payload: Vec<u8>) -> String {
-        let text = String::from_utf8(payload).expect("UTF-8");
+    fn element(&mut self, payload: Vec<u8>) -> String {
+        let mut text = String::from_utf8(payload).expect("UTF-8");
+        if let Some(words) = self.words {
+            self.heard.push(text.clone());
+            text = (words.hear)(&text);
+        }
         assert!(text.starts_with('<'), "{text:?}");
         if self.is_xmpp {
             let element = Element::parse(&text).unwrap_or_else(|fault| panic!("{fault}: {text}"));
