@@ -12,7 +12,7 @@ use crate::http::door::Door;
 use crate::http::driver::Rooms;
 use crate::http::files::FilesError;
 use crate::http::listener::ListenError;
-use crate::http::tls::{CertificateReport, TlsError, TlsKeeper};
+use crate::http::tls::{CertificateReport, CertificateSource, TlsError, TlsKeeper};
 use crate::http::transcoder::SubprotocolError;
 use crate::metrics::{Figures, Measured};
 use crate::sessions::{Quotas, Sessions, Tiers};
@@ -223,7 +223,14 @@ fn tls(config: &Config) -> Result<Option<Arc<TlsKeeper>>, StartError> {
     let source = options::certificate(config).ok_or(StartError::NoCertificate)?;
     let host = config.public_url.as_ref().map(|url| url.host().to_owned());
     let keeper = TlsKeeper::load(&source, host)?;
-    report_certificate(&keeper.report());
+    let report = keeper.report();
+    report_certificate(&report);
+    if matches!(source, CertificateSource::SelfSigned { .. }) {
+        tracing::warn!(
+            sha256 = report.fingerprint,
+            "tls.cert is not set: the certificate is self-signed, and browsers warn of it"
+        );
+    }
     Ok(Some(Arc::new(keeper)))
 }
 
