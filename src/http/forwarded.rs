@@ -42,6 +42,7 @@ pub fn believe(headers: &HeaderMap, peer: &Peer, options: &ListenerOptions) -> P
     if said.is_silent() {
         return behind_unknown(headers, peer);
     }
+    said.warn_of_what_is_missing(peer, options.forwarded_header);
     let mut believed = Peer {
         proxied: true,
         tls: None,
@@ -112,6 +113,28 @@ struct Said {
 impl Said {
     fn is_silent(&self) -> bool {
         self.hops.is_empty() && self.secure.is_none()
+    }
+
+    /// Half of what a proxy has to say is easily forgotten in its configuration, and shows only in
+    /// clients that are taken for each other, or that are not offered what needs TLS. The first
+    /// proxy of each kind is named in the log.
+    fn warn_of_what_is_missing(&self, peer: &Peer, which: ForwardedHeader) {
+        static WARNED: [Once; 2] = [Once::new(), Once::new()];
+        let (who, how) = match which {
+            ForwardedHeader::XForwardedFor => ("X-Forwarded-For", "X-Forwarded-Proto"),
+            ForwardedHeader::Forwarded => ("for= in Forwarded", "proto= in Forwarded"),
+        };
+        let address = peer.ip();
+        if self.hops.is_empty() {
+            WARNED[0].call_once(|| {
+                warn!("the proxy at {address} sends no {who}: its clients count as one");
+            });
+        }
+        if self.secure.is_none() && !peer.secure {
+            WARNED[1].call_once(|| {
+                warn!("the proxy at {address} sends no {how}: its clients count as without TLS");
+            });
+        }
     }
 }
 
