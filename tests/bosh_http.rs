@@ -236,7 +236,7 @@ mod methods {
 
     /// B-23
     #[tokio::test]
-    async fn a_page_that_may_asks_first_and_then_reads_the_answers() {
+    async fn f9_a_page_that_may_asks_first_and_then_reads_the_answers() {
         let origin = "https://app.example.org";
         for (options, wanted) in [
             ("endpoint.0.origins=[\"https://app.example.org\"]", origin),
@@ -276,7 +276,7 @@ mod methods {
 
     /// B-23
     #[tokio::test]
-    async fn a_page_that_may_not_is_refused() {
+    async fn f9_a_page_that_may_not_is_refused() {
         let server = TestServer::start().await;
         assert_eq!(preflight(&server, "https://evil.example").await.status, 403);
         let mut http = Http::connect(&server).await;

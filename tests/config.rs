@@ -111,7 +111,7 @@ mod exit_codes {
     }
 
     #[test]
-    fn a_probe_of_a_port_where_nothing_listens_is_1_and_says_which_step() {
+    fn x3_a_probe_of_a_port_where_nothing_listens_is_1_and_says_which_step() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("ws://{}/ws/", listener.local_addr().unwrap());
         drop(listener);

@@ -1,7 +1,10 @@
 //! `conformance.md` and the tests say the same.
 
+#[path = "kit/sources.rs"]
+#[allow(dead_code)] // it serves another table as well
+mod sources;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 /// The groups of the checklist, the last number in each, and the numbers that it does not use.
 const GROUPS: [(char, u32, &[u32]); 8] = [
@@ -28,10 +31,6 @@ struct Row {
     state: String,
 }
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
 /// `W-01` and the like, wherever they stand.
 fn ids(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '-');
@@ -47,84 +46,16 @@ fn is_id(word: &str) -> bool {
 }
 
 fn rows() -> BTreeMap<String, Row> {
-    let text = std::fs::read_to_string(root().join("tests/conformance.md")).expect("the table");
     let mut rows = BTreeMap::new();
-    for line in text.lines() {
-        let cells: Vec<_> = line.trim_matches('|').split('|').map(str::trim).collect();
-        let [id, state, tests] = cells.as_slice() else {
-            continue;
-        };
-        if !is_id(id) {
+    for [id, state, tests] in sources::cells("tests/conformance.md") {
+        if !is_id(&id) {
             continue;
         }
-        let tests = tests.split('`').filter(|name| name.contains("::"));
-        let row = Row {
-            tests: tests.map(str::to_owned).collect(),
-            state: (*state).to_owned(),
-        };
-        let twice = rows.insert((*id).to_owned(), row).is_some();
+        let tests = sources::named(&tests).map(str::to_owned).collect();
+        let twice = rows.insert(id.clone(), Row { tests, state }).is_some();
         assert!(!twice, "{id} stands there twice");
     }
     rows
-}
-
-/// Every file of Rust below a directory.
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(directory).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        if path.is_dir() && !path.ends_with("node_modules") {
-            sources(&path, found);
-        } else if path.extension().is_some_and(|end| end == "rs") {
-            found.push(path);
-        }
-    }
-}
-
-/// The tests of a file with the items that their doc comments name.
-fn tests_of(text: &str) -> Vec<(String, BTreeSet<String>)> {
-    let (mut tests, mut items, mut is_test) = (Vec::new(), BTreeSet::new(), false);
-    for line in text.lines().map(str::trim) {
-        if let Some(doc) = line.strip_prefix("///") {
-            items.extend(ids(doc).map(str::to_owned));
-            continue;
-        }
-        if line.starts_with('#') || line.starts_with("//") || line.is_empty() {
-            is_test |= line.starts_with("#[") && line.contains("test");
-            continue;
-        }
-        let function = line.trim_start_matches("async ").strip_prefix("fn ");
-        if let Some((name, _)) = function.and_then(|rest| rest.split_once('('))
-            && is_test
-        {
-            tests.push((name.to_owned(), std::mem::take(&mut items)));
-        }
-        items.clear();
-        is_test = false;
-    }
-    tests
-}
-
-/// `file::function` of every test, with its items.
-fn all_tests() -> BTreeMap<String, BTreeSet<String>> {
-    let mut files = Vec::new();
-    sources(&root().join("tests"), &mut files);
-    sources(&root().join("src"), &mut files);
-    let mut tests = BTreeMap::<String, BTreeSet<String>>::new();
-    for file in files {
-        let text = std::fs::read_to_string(&file).expect("a source");
-        let file = file
-            .strip_prefix(root())
-            .expect("inside")
-            .display()
-            .to_string();
-        for (name, items) in tests_of(&text) {
-            tests
-                .entry(format!("{file}::{name}"))
-                .or_default()
-                .extend(items);
-        }
-    }
-    tests
 }
 
 #[test]
@@ -148,14 +79,14 @@ fn every_item_of_the_checklist_stands_in_the_table_and_no_other() {
 
 #[test]
 fn every_test_in_the_table_exists_and_names_its_item() {
-    let tests = all_tests();
+    let tests = sources::rust_tests();
     for (id, row) in rows() {
         for test in &row.tests {
-            let items = tests
+            let docs = tests
                 .get(test)
                 .unwrap_or_else(|| panic!("{id}: there is no test {test}"));
             assert!(
-                items.contains(&id),
+                ids(docs).any(|item| item == id),
                 "{test} does not say that it is for {id}"
             );
         }

@@ -4,7 +4,7 @@
 
 mod kit;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use kit::ws::{CLOSE, code_bytes};
 use kit::xmpp::{bodies, condition};
 use kit::{CLIENT, Client, Handshake, Http, SM, TestServer, body, until, within};
@@ -559,6 +559,35 @@ mod admission {
         }
     }
 
+    /// Lets in pages of its own choice, whatever the endpoint says of origins.
+    struct Choosy;
+
+    impl Authenticator for Choosy {
+        async fn admit(&self, shown: &gate::Handshake) -> Result<Admission, StatusCode> {
+            match shown.headers().get("origin").map(HeaderValue::as_bytes) {
+                Some(b"https://a.example" | b"https://b.example") => Ok(Admission::default()),
+                _ => Err(StatusCode::FORBIDDEN),
+            }
+        }
+    }
+
+    /// E10: the check of origins as a function.
+    #[tokio::test]
+    async fn e10_the_application_decides_about_origins() {
+        let options = ["endpoint.0.origins=*"];
+        let build = |builder: stanzad::ServerBuilder| builder.authenticator(Choosy);
+        let server = TestServer::built(&options, build).await;
+        for (origin, status) in [
+            ("https://a.example", 101),
+            ("https://b.example", 101),
+            ("https://c.example", 403),
+        ] {
+            let page = Handshake::new().with("Origin", origin);
+            assert_eq!(page.status(&server).await, status, "{origin}");
+        }
+        assert_eq!(Handshake::new().status(&server).await, 403);
+    }
+
     /// E1: BOSH is no way around it.
     #[tokio::test]
     async fn e1_bosh_is_asked_the_same() {
@@ -608,7 +637,7 @@ mod admission {
 
     /// E11, O2
     #[tokio::test]
-    async fn e11_a_logout_closes_the_sockets_of_the_login_for_good() {
+    async fn e11_o2_a_logout_closes_the_sockets_of_the_login_for_good() {
         let (server, heard) = polite().await;
         let handshake = path("/ws?say=please").with("Cookie", "SID=L1");
         let mut romeo = by(&handshake, &server, "romeo").await;
@@ -657,7 +686,7 @@ mod endpoints {
 
     /// O3, W1, O12
     #[tokio::test]
-    async fn o3_a_path_is_matched_exactly_with_and_without_its_slash() {
+    async fn o3_w1_a_path_is_matched_exactly_with_and_without_its_slash() {
         let server =
             TestServer::with(
                 &["endpoint=[{name='web', path='/ws/', paths=['/xmpp/1.0']}, \
@@ -674,6 +703,22 @@ mod endpoints {
             ("/WS/", 404),
         ] {
             assert_eq!(path(at).status(&server).await, status, "{at}");
+        }
+    }
+
+    /// O12: off is off at once for those who come, and nobody who is there is disturbed.
+    #[tokio::test]
+    async fn o12_an_endpoint_is_switched_off_and_on_while_sessions_run() {
+        let config = |server: &TestServer, enabled: bool| {
+            let web = format!("endpoint=[{{name='web', path='/ws/', enabled={enabled}}}]");
+            kit::server::config(server.state_dir(), &[&web])
+        };
+        let server = TestServer::start().await;
+        let mut romeo = Client::login(&server, "romeo").await;
+        for (enabled, status) in [(false, 404), (true, 101)] {
+            server.server.reload(&config(&server, enabled));
+            assert_eq!(path("/ws/").status(&server).await, status);
+            romeo.hears_nothing().await;
         }
     }
 
@@ -698,7 +743,7 @@ mod endpoints {
 
     /// F5, W1: each endpoint acks as it is told to.
     #[tokio::test]
-    async fn f5_an_endpoint_has_an_ack_frequency_of_its_own() {
+    async fn f5_w1_an_endpoint_has_an_ack_frequency_of_its_own() {
         let server = TestServer::with(&["endpoint=[{name='web', path='/ws/'}, \
              {name='push', path='/push/', sm={unsolicited_ack_frequency=1}}]"])
         .await;

@@ -130,7 +130,7 @@ mod between_two_processes {
 
     /// The load goes on over three upgrades, and each connection gets an answer.
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn nobody_is_refused_in_three_upgrades_under_load() {
+    async fn f10_nobody_is_refused_in_three_upgrades_under_load() {
         let (socket, address) = socket();
         let mut process = Process::on(&socket, accounts().await, &[]);
         let load = Load::begin(address);

@@ -59,7 +59,7 @@ mod new_connections {
     }
 
     #[tokio::test]
-    async fn an_upgrade_too_many_gets_503_and_is_served_when_it_comes_back() {
+    async fn o11_an_upgrade_too_many_gets_503_and_is_served_when_it_comes_back() {
         let server = TestServer::with(SLOW).await;
         let (served, refused) = upgrades(&server, &Handshake::new()).await;
         assert!(served >= 1);
@@ -285,12 +285,12 @@ mod connections {
     }
 
     #[tokio::test]
-    async fn one_too_many_of_all_is_refused_until_another_one_leaves() {
+    async fn o11_one_too_many_of_all_is_refused_until_another_one_leaves() {
         one_too_many_is_refused("limits.connections=2").await;
     }
 
     #[tokio::test]
-    async fn one_too_many_of_an_address_is_refused_until_another_one_leaves() {
+    async fn o11_one_too_many_of_an_address_is_refused_until_another_one_leaves() {
         one_too_many_is_refused("limits.connections_per_address=2").await;
     }
 }
@@ -301,7 +301,7 @@ mod sessions {
 
     /// L-12: sessions of both transports count together.
     #[tokio::test]
-    async fn a_session_too_many_is_refused_over_either_transport() {
+    async fn o11_a_session_too_many_is_refused_over_either_transport() {
         let server = TestServer::with(&["limits.sessions_per_user=2"]).await;
         let mut one = Client::login(&server, "romeo").await;
         let mut two = Bosh::login(&server, "romeo").await;

@@ -3,7 +3,7 @@
 mod kit;
 
 use kit::bosh::{CREATE, PATH, post, terminated, wrap};
-use kit::xmpp::stream_condition;
+use kit::xmpp::{befriend, stream_condition};
 use kit::{Bosh, CLIENT, Client, ETHERX, Got, Http, TestServer, Ws, bodies, until, within};
 use stanzad::xml::Element;
 use std::time::{Duration, Instant};
@@ -234,7 +234,7 @@ mod idle {
     }
 
     #[tokio::test]
-    async fn a_websocket_that_answers_no_ping_is_given_up_and_its_session_waits() {
+    async fn e8_a_websocket_that_answers_no_ping_is_given_up_and_its_session_waits() {
         let server = TestServer::with(QUICK).await;
         let mut romeo = Client::login(&server, "romeo").await;
         let previd = romeo.enable_resumable().await;
@@ -245,8 +245,21 @@ mod idle {
         Client::resume(&server, "romeo", &previd, 0).await;
     }
 
+    /// E8: who cannot come back is gone, and its contacts hear it at once.
     #[tokio::test]
-    async fn a_websocket_that_answers_pings_and_says_nothing_else_stays() {
+    async fn e8_without_resumption_a_silent_link_ends_its_session() {
+        let server = TestServer::with(QUICK).await;
+        let mut romeo = Client::available_as(&server, "romeo", "orchard").await;
+        let mut juliet = Client::available_as(&server, "juliet", "balcony").await;
+        befriend(&mut romeo, &mut juliet).await;
+        tokio::spawn(async move { silence(&mut romeo.ws).await });
+        let gone = within("a farewell", juliet.next_named("presence")).await;
+        assert_eq!(gone.attr("type"), Some("unavailable"), "{gone}");
+        server.sessions(1).await;
+    }
+
+    #[tokio::test]
+    async fn e8_f8_a_websocket_that_answers_pings_and_says_nothing_else_stays() {
         let server = TestServer::with(QUICK).await;
         let mut romeo = Client::login(&server, "romeo").await;
         let began = Instant::now();
@@ -275,7 +288,7 @@ mod idle {
 
     /// Who takes nothing of what waits for it is as good as silent, whatever it sends.
     #[tokio::test]
-    async fn a_websocket_that_reads_nothing_is_given_up() {
+    async fn o13_w15_a_websocket_that_reads_nothing_is_given_up() {
         let server = TestServer::with(&[QUICK, &["limits.send_queue=100000"]].concat()).await;
         let mut juliet = Client::login(&server, "juliet").await;
         let mut romeo = Client::login(&server, "romeo").await;

@@ -67,7 +67,7 @@ mod the_pace {
     use super::*;
 
     #[tokio::test]
-    async fn of_two_a_second_lets_three_clients_go_within_about_a_second_one_after_the_other() {
+    async fn e12_of_two_a_second_lets_three_clients_go_within_about_a_second_one_after_the_other() {
         let server = TestServer::with(&["shutdown.pace=2"]).await;
         let mut ends = Vec::new();
         for name in ["romeo", "juliet", "mercutio"] {

@@ -131,7 +131,7 @@ mod enabling {
 
     /// Off is off: neither a feature nor granted.
     #[tokio::test]
-    async fn where_it_is_switched_off_it_is_neither_offered_nor_granted() {
+    async fn f4_where_it_is_switched_off_it_is_neither_offered_nor_granted() {
         let server = TestServer::with(&["sm.enabled=false"]).await;
         let mut client = Client::login(&server, "romeo").await;
         assert!(client.features.child("sm", SM).is_none());
@@ -216,7 +216,7 @@ mod counting_in {
 
     /// S-44: a server that starts near the end of the numbers.
     #[tokio::test]
-    async fn h_of_the_server_wraps_from_4294967295_to_0() {
+    async fn f6_h_of_the_server_wraps_from_4294967295_to_0() {
         let server = TestServer::with(&["sm.debug_first_h=4294967294"]).await;
         let mut client = Client::login(&server, "romeo").await;
         let previd = client.enable_resumable().await;
@@ -233,7 +233,7 @@ mod counting_in {
 
     /// An `<a/>` after every Nth stanza that was handled, unasked.
     #[tokio::test]
-    async fn unsolicited_acks_come_after_every_nth_stanza() {
+    async fn f5_unsolicited_acks_come_after_every_nth_stanza() {
         let server = TestServer::with(&[
             "sm.unsolicited_ack_frequency=3",
             "sm.unsolicited_ack_delay=0s",
@@ -276,7 +276,7 @@ mod counting_out {
 
     /// S-10
     #[tokio::test]
-    async fn an_h_above_what_was_sent_ends_the_stream_and_says_both_numbers() {
+    async fn f6_an_h_above_what_was_sent_ends_the_stream_and_says_both_numbers() {
         let server = TestServer::start().await;
         let mut client = Client::login(&server, "romeo").await;
         client.enable_resumable().await;
@@ -385,7 +385,7 @@ mod counting_out {
 
     /// S-44
     #[tokio::test]
-    async fn acks_of_the_client_wrap_and_are_compared_by_distance() {
+    async fn f6_acks_of_the_client_wrap_and_are_compared_by_distance() {
         let server = TestServer::with(&["sm.debug_first_h=4294967294"]).await;
         let mut romeo = Client::login_as(&server, "romeo", "orchard").await;
         let previd = romeo.enable_resumable().await;

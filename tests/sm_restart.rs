@@ -54,7 +54,7 @@ mod a_clean_stop {
     }
 
     #[tokio::test]
-    async fn gives_the_session_back_with_both_counters_and_all_that_was_unacked() {
+    async fn f10_gives_the_session_back_with_both_counters_and_all_that_was_unacked() {
         let server = TestServer::start().await;
         let mut romeo = Client::available_as(&server, "romeo", "orchard").await;
         let previd = romeo.enable_resumable().await;

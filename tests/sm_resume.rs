@@ -159,7 +159,7 @@ mod resumed {
 
     /// S-20
     #[tokio::test]
-    async fn exactly_the_stanzas_beyond_h_come_again_in_order_and_once() {
+    async fn f6_exactly_the_stanzas_beyond_h_come_again_in_order_and_once() {
         let server = TestServer::start().await;
         let (mut romeo, previd) = resumable(&server).await;
         let mut juliet = Client::login(&server, "juliet").await;
@@ -179,7 +179,7 @@ mod resumed {
 
     /// S-21
     #[tokio::test]
-    async fn h_at_resumption_is_what_was_handled_also_after_a_cut_in_a_burst() {
+    async fn f6_h_at_resumption_is_what_was_handled_also_after_a_cut_in_a_burst() {
         let server = TestServer::start().await;
         for cut_after in [1, 7, 40] {
             let mut juliet = Client::available_as(&server, "juliet", "balcony").await;
@@ -521,7 +521,7 @@ mod waiting {
 
     /// S-38
     #[tokio::test]
-    async fn beyond_its_bound_a_waiting_session_ends_and_nothing_is_lost() {
+    async fn f6_beyond_its_bound_a_waiting_session_ends_and_nothing_is_lost() {
         let server = TestServer::with(&["sm.max_unacked=50", "limits.send_queue=50"]).await;
         let (romeo, previd) = resumable(&server).await;
         drop(romeo);

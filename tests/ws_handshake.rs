@@ -77,7 +77,7 @@ mod accepted {
 
     /// W-11
     #[tokio::test]
-    async fn a_client_without_an_origin_is_served_and_any_origin_gets_a_quick_answer() {
+    async fn x12_e10_a_client_without_an_origin_is_served_and_any_origin_gets_a_quick_answer() {
         let server = TestServer::start().await;
         assert_eq!(Handshake::new().status(&server).await, 101);
         let huge = format!("https://{}.example", "a".repeat(4000));
@@ -99,7 +99,7 @@ mod accepted {
 
     /// W-11
     #[tokio::test]
-    async fn origins_that_the_operator_lists_are_served() {
+    async fn x12_origins_that_the_operator_lists_are_served() {
         let server = TestServer::with(&["endpoint.0.origins=[\"https://app.example.org\"]"]).await;
         let of = |origin: &str| Handshake::new().with("Origin", origin);
         assert_eq!(of("https://app.example.org").status(&server).await, 101);
@@ -127,7 +127,7 @@ mod accepted {
 
     /// W-37: left out
     #[tokio::test]
-    async fn an_offer_of_compression_is_not_taken() {
+    async fn o15_f9_an_offer_of_compression_is_not_taken() {
         let server = TestServer::start().await;
         for offer in [
             "permessage-deflate",
@@ -149,7 +149,7 @@ mod refused {
 
     /// W-02
     #[tokio::test]
-    async fn without_an_offer_of_a_subprotocol_there_is_no_upgrade() {
+    async fn x11_without_an_offer_of_a_subprotocol_there_is_no_upgrade() {
         let server = TestServer::start().await;
         let handshake = Handshake::new().without("Sec-WebSocket-Protocol");
         assert_eq!(handshake.status(&server).await, 400);
@@ -157,7 +157,7 @@ mod refused {
 
     /// W-03
     #[tokio::test]
-    async fn an_offer_of_other_subprotocols_is_answered_with_none() {
+    async fn x11_an_offer_of_other_subprotocols_is_answered_with_none() {
         let server = TestServer::start().await;
         for offer in ["chat", "XMPP", "xmpp-json, mqtt", "x mpp", ","] {
             let (response, _) = Handshake::new()

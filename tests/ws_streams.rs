@@ -107,7 +107,7 @@ mod opening {
 
     /// W-44
     #[tokio::test]
-    async fn an_unknown_host_is_told_in_an_open_stream_message_by_message() {
+    async fn f11_an_unknown_host_is_told_in_an_open_stream_message_by_message() {
         let server = TestServer::start().await;
         for to in [
             "example.net",
@@ -349,7 +349,7 @@ mod framing {
 
     /// W-70
     #[tokio::test]
-    async fn a_stanza_between_servers_is_refused() {
+    async fn f7_a_stanza_between_servers_is_refused() {
         let server = TestServer::start().await;
         let text = message_to("juliet@example.org").replace(CLIENT, "jabber:server");
         refused(&server, &[&text], &["invalid-namespace"]).await;

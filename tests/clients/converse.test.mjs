@@ -106,11 +106,11 @@ describe('converse_over_websocket', () => {
 
   step('subscribes_in_both_directions', () => becomeContacts(people));
 
-  step('chats_with_emoji_right_to_left_and_50_kb_texts', async () => {
+  step('f1_chats_with_emoji_right_to_left_and_50_kb_texts', async () => {
     said = await chatBothWays(people, 'ws');
   });
 
-  step('resumes_after_a_cut_link_with_every_message_exactly_once_in_order', async () => {
+  step('f6_resumes_after_a_cut_link_with_every_message_exactly_once_in_order', async () => {
     const { alice, bob } = people;
     const counted = numbered('count', 1, 30);
     for (const text of counted.slice(0, 10)) await bob.send(text);
@@ -179,7 +179,7 @@ describe('converse_over_bosh', () => {
 
   step('subscribes_in_both_directions', () => becomeContacts(people));
 
-  step('chats_with_emoji_right_to_left_and_50_kb_texts', async () => {
+  step('f2_chats_with_emoji_right_to_left_and_50_kb_texts', async () => {
     said = await chatBothWays(people, 'bosh');
   });
 

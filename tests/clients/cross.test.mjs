@@ -19,7 +19,7 @@ describe('websocket_and_bosh', () => {
   });
   after(() => browser?.close());
 
-  test('chat_with_each_other_in_order_and_byte_for_byte', async () => {
+  test('f2_chat_with_each_other_in_order_and_byte_for_byte', async () => {
     const [alice, bob] = await Promise.all([StrophePage.open(browser), StrophePage.open(browser)]);
     await alice.logIn(ALICE, settings.wsUrl, { enableStreamManagement: true });
     await bob.logIn(BOB, settings.boshUrl);

@@ -78,7 +78,7 @@ describe('stanzajs_over_websocket', () => {
   });
   after(() => proxy.close());
 
-  test('logs_in_with_scram_and_disconnects_with_a_close_from_both_sides', async () => {
+  test('f1_logs_in_with_scram_and_disconnects_with_a_close_from_both_sides', async () => {
     const alice = new StanzaJs(ALICE);
     await alice.logIn();
     assert.ok(alice.raw.outgoing.some((frame) => /<auth[^>]*mechanism="SCRAM-SHA-/.test(frame)));
@@ -143,7 +143,7 @@ describe('stanzajs_over_websocket', () => {
       assert.deepEqual(alice.bodies, [long]);
     }));
 
-  test('resumes_after_a_cut_link_with_every_message_exactly_once_in_order', () =>
+  test('f6_resumes_after_a_cut_link_with_every_message_exactly_once_in_order', () =>
     withBoth(async (alice, bob) => {
       const [heard, said] = [numbered('to alice', 1, 30), numbered('to bob', 1, 6)];
       await until('stream management', () => alice.client.sm.started);

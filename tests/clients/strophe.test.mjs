@@ -76,7 +76,7 @@ function unexpectedly(log) {
 
 for (const [transport, service] of [['websocket', settings.wsUrl], ['bosh', settings.boshUrl]]) {
   describe(`strophe_over_${transport}`, () => {
-    test('connects_chats_asks_and_disconnects_cleanly', (t) =>
+    test('f1_connects_chats_asks_and_disconnects_cleanly', (t) =>
       withPage(t, (page) =>
         withPeer(async (bob) => {
           await page.logIn(ALICE, service);
@@ -108,7 +108,7 @@ for (const [transport, service] of [['websocket', settings.wsUrl], ['bosh', sett
 }
 
 describe('strophe_and_its_session_over_websocket', () => {
-  test('resumes_after_a_cut_link_with_every_message_exactly_once_in_order', (t) =>
+  test('f6_resumes_after_a_cut_link_with_every_message_exactly_once_in_order', (t) =>
     withPage(t, (page) =>
       withPeer(async (bob) => {
         await page.logIn(ALICE, proxy.through(settings.wsUrl), SM);

@@ -33,7 +33,7 @@ describe('xmppjs_over_websocket', () => {
   });
   after(() => proxy.close());
 
-  test('logs_in_chats_both_ways_and_pings', () =>
+  test('f1_logs_in_chats_both_ways_and_pings', () =>
     withBoth(async (alice, bob) => {
       const texts = [...numbered('text', 1, 5), longText(50)];
       for (const text of texts) {
@@ -85,7 +85,7 @@ describe('xmppjs_over_websocket', () => {
   });
 
   // xmpp.js does not count the iq answers that it asked for, so none are asked for here: its h would lag behind.
-  test('resumes_after_a_cut_link_with_every_message_exactly_once_in_order', () =>
+  test('f6_resumes_after_a_cut_link_with_every_message_exactly_once_in_order', () =>
     withBoth(async (alice, bob) => {
       const [heard, said] = [numbered('to alice', 1, 30), numbered('to bob', 1, 6)];
       let resumed = false;

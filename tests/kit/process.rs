@@ -40,6 +40,18 @@ pub fn handing_over(
 /// How long a stop may take that has much to store.
 const STOP_PATIENCE: std::time::Duration = std::time::Duration::from_secs(120);
 
+/// Runs the command to its end, which has to come. Returns what it ended with, and what it wrote to
+/// standard output and standard error.
+pub async fn run_to_end(arguments: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(STANZAD);
+    command.args(arguments).env("STANZAD_LOG", "error");
+    let output = tokio::task::spawn_blocking(move || command.output());
+    let output = super::within("the end of the command", output).await;
+    let output = output.expect("no panic").expect("a process");
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8_lossy(&text).into())
+}
+
 /// Sends a signal to a process.
 pub fn signal(id: u32, name: &str) {
     let sent = Command::new("kill")
@@ -83,6 +95,11 @@ impl Process {
         Self::begin(command, state, Stdio::inherit())
     }
 
+    /// The same with a log that goes to a file.
+    pub fn spawn_logging(command: Command, state: TempDir, log: std::fs::File) -> Self {
+        Self::begin(command, state, log.into())
+    }
+
     fn run(state: TempDir, options: &[&str], level: &str, log: Stdio) -> Self {
         let mut command = Command::new(STANZAD);
         serve(&mut command, &state, options);
@@ -102,7 +119,8 @@ impl Process {
             .map(|line| line.expect("a line"))
             .find_map(|line| Some(line.trim().strip_prefix("websocket")?.trim().to_owned()))
             .expect("a line that says where");
-        let authority = url.trim_start_matches("ws://").split('/').next();
+        // Of ws:// or, where there is no other port, of wss://
+        let authority = url.split('/').nth(2);
         let address = authority
             .expect("an address")
             .replace("localhost", "127.0.0.1");

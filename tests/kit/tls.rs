@@ -1,9 +1,12 @@
 //! TLS as a client speaks it, with what channel binding needs of it.
 
 use super::{Http, TestServer, within};
-use rustls::pki_types::ServerName;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
 use sha2::{Digest, Sha256};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -40,6 +43,22 @@ pub async fn connect(server: &TestServer, version: &'static SupportedProtocolVer
         exporter: exporter.to_vec(),
         http: Http::over(Box::new(stream)),
     }
+}
+
+/// Connects to `localhost` as a browser does that believes these roots and nobody else.
+pub async fn trusting(roots: &Path, address: SocketAddr) -> std::io::Result<Http> {
+    let mut store = RootCertStore::empty();
+    for root in CertificateDer::pem_file_iter(roots).expect("a file") {
+        store.add(root.expect("a certificate")).expect("a root");
+    }
+    let config = ClientConfig::builder()
+        .with_root_certificates(store)
+        .with_no_client_auth();
+    let tcp = within("a connection", TcpStream::connect(address)).await?;
+    let name = ServerName::try_from("localhost").expect("a name");
+    let connecting = TlsConnector::from(Arc::new(config)).connect(name, tcp);
+    let stream = within("a TLS handshake", connecting).await?;
+    Ok(Http::over(Box::new(stream)))
 }
 
 /// Takes the certificate of this fingerprint and no other.

@@ -170,7 +170,7 @@ fn openssl(args: &[&str], dir: &Path) {
 }
 
 #[tokio::test]
-async fn every_key_form_serves_tls_1_2_and_1_3() {
+async fn x10_every_key_form_serves_tls_1_2_and_1_3() {
     let self_sign = [
         "req",
         "-x509",
@@ -253,7 +253,7 @@ async fn server_end_point_is_the_hash_of_the_leaf_by_its_own_algorithm() {
 }
 
 #[tokio::test]
-async fn reload_shows_the_new_certificate_while_old_connections_go_on() {
+async fn x8_reload_shows_the_new_certificate_while_old_connections_go_on() {
     let files = Files::made_with(&ecdsa());
     let keeper = files.load().unwrap();
     let (mut client, mut server, old_link) = shake_hands(&keeper, &TLS13).await;
@@ -280,7 +280,7 @@ async fn reload_shows_the_new_certificate_while_old_connections_go_on() {
 }
 
 #[tokio::test]
-async fn reload_that_fails_keeps_the_certificate() {
+async fn x8_reload_that_fails_keeps_the_certificate() {
     let files = Files::made_with(&ecdsa());
     let keeper = files.load().unwrap();
     let before = keeper.report();
@@ -294,14 +294,14 @@ async fn reload_that_fails_keeps_the_certificate() {
 }
 
 #[test]
-fn key_and_chain_may_share_a_file() {
+fn x10_key_and_chain_may_share_a_file() {
     let key = ecdsa();
     let both = params().self_signed(&key).unwrap().pem() + &key.serialize_pem();
     assert!(Files::new(&both, &both).load().is_ok());
 }
 
 #[test]
-fn encrypted_key_is_named_with_the_line_that_opens_it() {
+fn x10_encrypted_key_is_named_with_the_line_that_opens_it() {
     let cert = params().self_signed(&ecdsa()).unwrap().pem();
     for key in [
         "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
@@ -314,7 +314,7 @@ fn encrypted_key_is_named_with_the_line_that_opens_it() {
 }
 
 #[test]
-fn der_files_are_named_with_the_line_that_converts_them() {
+fn x10_der_files_are_named_with_the_line_that_converts_them() {
     let key = ecdsa();
     let cert = params().self_signed(&key).unwrap();
     let files = Files::new(&cert.pem(), "");
@@ -374,7 +374,7 @@ fn damaged_certificate_is_named_by_its_position() {
 }
 
 #[test]
-fn key_of_another_certificate_and_a_chain_in_the_wrong_order_are_told_apart() {
+fn x8_key_of_another_certificate_and_a_chain_in_the_wrong_order_are_told_apart() {
     let (issuer, key) = (issuer(), ecdsa());
     let leaf = params().signed_by(&key, &issuer).unwrap();
     let reversed = issuer.pem() + &leaf.pem();
@@ -401,7 +401,7 @@ fn issuer() -> CertifiedIssuer<'static, KeyPair> {
 }
 
 #[test]
-fn leaf_without_its_issuer_is_warned_about_and_a_whole_chain_is_not() {
+fn x8_leaf_without_its_issuer_is_warned_about_and_a_whole_chain_is_not() {
     let (issuer, key) = (issuer(), ecdsa());
     let mut leaf_params = params();
     leaf_params
@@ -426,7 +426,7 @@ fn leaf_without_its_issuer_is_warned_about_and_a_whole_chain_is_not() {
 }
 
 #[test]
-fn dates_and_names_that_do_not_fit_are_warned_about() {
+fn x8_dates_and_names_that_do_not_fit_are_warned_about() {
     fn warned(change: impl FnOnce(&mut CertificateParams)) -> Vec<CertificateWarning> {
         let key = ecdsa();
         let mut params = params();
@@ -470,7 +470,7 @@ fn self_signed(dir: &TempDir) -> CertificateSource {
 }
 
 #[test]
-fn self_signed_certificate_is_made_once_and_kept() {
+fn x9_self_signed_certificate_is_made_once_and_kept() {
     let dir = TempDir::new().unwrap();
     let first = TlsKeeper::load(&self_signed(&dir), Some("example.org".to_owned())).unwrap();
     let report = first.report();
