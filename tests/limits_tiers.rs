@@ -73,25 +73,6 @@ async fn w5_what_is_rejected_is_answered_and_counts_as_handled() {
     juliet.hears_nothing().await;
 }
 
-/// W8: who shows nothing is let in where nothing is asked for, and has the tier of that endpoint.
-#[tokio::test]
-async fn w8_who_shows_nothing_is_in_the_tier_of_the_endpoint() {
-    let server = TestServer::with(&[
-        "tier.anonymous.stanzas=5/1h",
-        "tier.anonymous.on_exceed=reject",
-        "endpoint.0.auth=[\"none\"]",
-        "endpoint.0.tier=anonymous",
-    ])
-    .await;
-    let mut romeo = Client::login(&server, "romeo").await;
-    let own = romeo.jid.clone();
-    romeo.enable("").await;
-    send_all(&mut romeo, &own, 20).await;
-    assert_eq!(romeo.ask_h().await, 20);
-    let heard: Vec<_> = romeo.inbox.drain(..).collect();
-    assert!(refused(&heard) >= 15, "{heard:?}");
-}
-
 /// W5: acks and the like are no stanzas.
 #[tokio::test]
 async fn w5_acks_do_not_count() {

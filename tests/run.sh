@@ -8,8 +8,8 @@
 #   tests/run.sh seeds [N]  N seeds of the simulation, 10000 if not told, for every night
 #   tests/run.sh soak [day] a week of sessions at accelerated time, or one day of it
 #
-# Needs Rust, a C++ compiler, Node.js 20 and, to install Chromium, the rights to use apt. Ends with
-# one line that counts: "N passed, N failed".
+# Needs Rust, a C++ compiler, openssl, Node.js 20 and, to install Chromium, the rights to use apt. Ends
+# with one line that counts: "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
