@@ -20,23 +20,22 @@ async fn e12_at_a_stop_a_thousand_clients_are_told_and_the_process_ends_in_time(
         "shutdown_grace=30s",
     ])
     .await;
-    let mut clients = Vec::new();
-    for n in 0..CLIENTS {
-        let mut client = Client::over(Http::to(process.address).await).await;
-        if n % 10 == 0 {
-            client.plain(kit::server::NAMES[n / 10 % 5]).await;
+    let coming = (0..CLIENTS).map(|n| {
+        let address = process.address;
+        tokio::spawn(async move {
+            let mut client = Client::over(Http::to(address).await).await;
+            client.plain(kit::server::NAMES[n % 5]).await;
             client.bind(None).await;
-        }
-        clients.push(client);
-    }
-    let ends: Vec<_> = clients
-        .into_iter()
-        .map(|mut client| {
-            tokio::spawn(async move {
-                client.refused(&["system-shutdown"]).await;
-            })
+            client
         })
-        .collect();
+    });
+    let mut ends = Vec::new();
+    for client in coming.collect::<Vec<_>>() {
+        let mut client = client.await.expect("a login");
+        ends.push(tokio::spawn(async move {
+            client.refused(&["system-shutdown"]).await;
+        }));
+    }
     let told = Instant::now();
     process.stop().await;
     assert!(
