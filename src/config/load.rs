@@ -252,7 +252,7 @@ fn strength(origin: &Origin) -> (u8, usize) {
     }
 }
 
-fn refused<S>(key: String, option: &Opt<S>, raw: &Raw, why: String) -> Problem {
+pub(super) fn refused<S>(key: String, option: &Opt<S>, raw: &Raw, why: String) -> Problem {
     Problem::NotAllowed {
         key,
         found: raw.shown(),
@@ -289,7 +289,7 @@ fn first_option(section: &str) -> &'static str {
         .map_or("", |option| option.key)
 }
 
-fn unknown(key: &str) -> Problem {
+pub(super) fn unknown(key: &str) -> Problem {
     Problem::Unknown {
         key: key.to_owned(),
         nearest: nearest(key),

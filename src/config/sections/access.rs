@@ -34,8 +34,9 @@ section! {
 section! {
     /// The interface for operators and applications at `listen.admin`.
     Admin in "admin." {
-        /// The file of the token that requests to `/v1/` have to carry as `Authorization: Bearer`: one
-        /// line. `/healthz` and `/readyz` ask for none. It may be absent only while `listen.admin` is
+        /// The file of the token that requests to `/v1/` and `/metrics` have to carry as
+        /// `Authorization: Bearer`: one line of 16 to 1024 visible ASCII characters. It is read at the
+        /// start. `/healthz` and `/readyz` ask for none. It may be absent only while `listen.admin` is
         /// a loopback address; then nobody is asked.
         token_file: Option<PathBuf> = None, optional(path(), "\"admin.token\""), Restart;
 
