@@ -40,7 +40,8 @@ impl House {
     }
 
     async fn figures(&self) -> Figures {
-        let response = Http::to(self.admin).await.get("/metrics").await;
+        let mut http = Http::to(self.admin).await;
+        let response = http.get_of("localhost", "/metrics").await;
         assert_eq!(response.status, 200);
         let content_type = response.header("content-type").expect("a type");
         assert_eq!(content_type, "text/plain; version=0.0.4; charset=utf-8");

@@ -166,6 +166,9 @@ fn greeting(server: &Server) -> String {
         lines.extend(urls.iter().map(|url| row("bosh", &url.http(BOSH_PATH))));
     }
     if let Some(admin) = config.listen.admin {
+        if config.admin.dashboard {
+            lines.push(row("admin", &format!("http://{admin}/")));
+        }
         lines.push(row("health", &format!("http://{admin}/healthz")));
     }
     let state_dir = std::fs::canonicalize(&config.state_dir);

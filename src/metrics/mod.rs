@@ -22,7 +22,7 @@ pub use store::Measured;
 pub use traffic::Traffic;
 
 use crate::auth::{Mechanism, SaslFailure};
-use crate::sessions::{ClaimFailure, EndReason, Observer, Session, Sessions};
+use crate::sessions::{ClaimFailure, Direction, EndReason, Observer, Session, Sessions};
 use labels::{Flow, Login, Operation, Outcome, Reason, Throttled, Way};
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
@@ -180,6 +180,18 @@ impl Figures {
             .entry(endpoint.clone())
             .or_insert_with(|| Arc::new(Traffic::new(&self.stanzas, &self.bytes, endpoint)));
         traffic.clone()
+    }
+
+    /// How many stanzas went through all endpoints that way, and how many bytes their texts had.
+    pub fn sum(&self, direction: Direction) -> (u64, u64) {
+        let known = self.traffic.read().unwrap_or_else(PoisonError::into_inner);
+        let sums = known.values().map(|traffic| traffic.sum(direction));
+        sums.fold((0, 0), |(a, b), (stanzas, bytes)| (a + stanzas, b + bytes))
+    }
+
+    /// The times between the sending of a stanza and the `<a/>` that covers it.
+    pub fn acks(&self) -> &Histogram {
+        &self.acks
     }
 
     /// A client of this tier sends too much.

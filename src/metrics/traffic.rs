@@ -43,6 +43,14 @@ impl Traffic {
         }
     }
 
+    /// How many stanzas went through that way, and how many bytes their texts had.
+    pub fn sum(&self, direction: Direction) -> (u64, u64) {
+        let lanes = self.lanes[direction as usize].iter();
+        lanes.fold((0, 0), |(stanzas, bytes), lane| {
+            (stanzas + lane.stanzas.get(), bytes + lane.bytes.get())
+        })
+    }
+
     /// A stanza with a text of so many bytes goes through.
     pub fn count(&self, direction: Direction, kind: StanzaKind, bytes: usize) {
         let lane = &self.lanes[direction as usize][kind as usize];

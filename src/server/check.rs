@@ -1,7 +1,7 @@
 //! Everything that a start needs, tried without starting.
 
 use super::start::{StartError, open_store};
-use super::{edge, options};
+use super::{admin, edge, options};
 use crate::config::Config;
 use crate::http::listener::{ConnectionCap, Listener};
 use crate::http::tls::TlsKeeper;
@@ -15,7 +15,7 @@ pub struct Check {
     pub outcome: Result<String, String>,
 }
 
-/// Tries the store, the certificate, the ports and the web client. Inside a tokio runtime.
+/// Tries the store, the certificate, the ports, the token and the web client. Inside a tokio runtime.
 ///
 /// A port that a running server holds is reported as in use.
 pub async fn checks(config: &Config) -> Vec<Check> {
@@ -45,6 +45,14 @@ pub async fn checks(config: &Config) -> Vec<Check> {
                 outcome: port(config, address),
             });
         }
+    }
+    if let (Some(_), Some(file)) = (listen.admin, &config.admin.token_file) {
+        let outcome = admin::Prepared::of(config);
+        let outcome = outcome.map(|_| format!("{}", file.display()));
+        checks.push(Check {
+            name: "token",
+            outcome: outcome.map_err(|error| error.to_string()),
+        });
     }
     if config.web.client_dir.is_some() {
         checks.push(Check {

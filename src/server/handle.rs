@@ -6,10 +6,10 @@ use super::handover::Handover;
 use super::keys::Keys;
 use super::ports::Ports;
 use super::start::{Parts, report_certificate, warn};
-use super::{DemoAccount, EventLog, StartError, Stopped, options, restore, shutdown, sweep};
+use super::{DemoAccount, EventLog, StartError, Stopped, admin, options, restore, shutdown, sweep};
 use crate::backend::local::Local;
-use crate::config::Config;
-use crate::http::admin;
+use crate::config::{Config, Problem};
+use crate::http::admin as health;
 use crate::http::connect_info::with_peers;
 use crate::http::departure::{Departure, departure};
 use crate::http::driver::Rooms;
@@ -48,6 +48,8 @@ struct Inner {
     /// Tells the listeners and the sweep to come to an end.
     closing: watch::Sender<bool>,
     listeners: Mutex<JoinSet<()>>,
+    /// Held while the options change: each change begins with what the last one left.
+    changing: Mutex<()>,
     /// None: the server has stopped, or is about to.
     sweep: Mutex<Option<JoinHandle<()>>>,
 }
@@ -113,6 +115,7 @@ impl Server {
             )?),
             None => None,
         };
+        let prepared = admin::Prepared::of(&config)?;
         let (departure, _) = departure();
         let edge = Edge::new(&config, &parts.rooms, &departure, keys);
         let app = edge.router(&config, &parts.demo)?;
@@ -132,20 +135,23 @@ impl Server {
             departure,
             closing,
             listeners: Mutex::default(),
+            changing: Mutex::default(),
             sweep: Mutex::new(Some(sweep)),
         }));
         server.take_up_verifier(&server.config());
         let _ = weak.0.set(Arc::downgrade(&server.0)); // it is new
         if let Some(ports) = ports {
-            server.listen(ports, app);
+            server.listen(ports, app, prepared);
         }
         Ok(server)
     }
 
-    fn listen(&self, ports: Ports, app: Router) {
+    fn listen(&self, ports: Ports, app: Router, prepared: admin::Prepared) {
         let app = app.fallback_service(self.0.edge.fallback());
-        let admin = admin::router(self.readiness());
-        let admin = admin.merge(admin::metrics(self.figures().clone()));
+        let metrics = health::metrics(self.figures().clone());
+        let admin = health::router(self.readiness())
+            .merge(prepared.router(self.weak(), metrics))
+            .fallback(admin::nothing_here);
         let cap = ports.cap().clone();
         self.figures().watch_connections(move || cap.open());
         *lock(&self.0.listeners) = ports.serve(app, admin, &self.0.closing.subscribe());
@@ -171,9 +177,10 @@ impl Server {
         let sockets = Handover::default().assign(&config.listen)?;
         let ports = Ports::bind(sockets, &mut config, self.0.tls.as_ref())?;
         let app = self.0.edge.router(&config, &self.0.demo)?;
+        let prepared = admin::Prepared::of(&config)?;
         self.0.config.store(Arc::new(config));
         self.0.edge.reload(&self.config());
-        self.listen(ports, app);
+        self.listen(ports, app, prepared);
         Ok(())
     }
 
@@ -238,6 +245,7 @@ impl Server {
     /// Takes over changed options and reads the certificate again. Returns the keys that wait for
     /// a restart. A certificate that cannot be used leaves the old one in place.
     pub fn reload(&self, new: &Config) -> Vec<&'static str> {
+        let _changing = lock(&self.0.changing);
         let mut config = (*self.config()).clone();
         let waiting = Config::diff_needing_restart(&config, new);
         config.take_over(new);
@@ -249,6 +257,27 @@ impl Server {
         self.0.config.store(Arc::new(config));
         self.reload_certificate();
         waiting
+    }
+
+    /// Changes options until the next reload or restart; see [`Config::with_changes`].
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with them; then nothing is changed.
+    pub fn change_options(
+        &self,
+        changes: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<(), Vec<Problem>> {
+        let _changing = lock(&self.0.changing);
+        let config = self.config().with_changes(changes)?;
+        self.take_up(&config);
+        self.0.config.store(Arc::new(config));
+        let keys: Vec<_> = changes.keys().map(String::as_str).collect();
+        tracing::info!(
+            keys = keys.join(", "),
+            "options changed until the next reload"
+        );
+        Ok(())
     }
 
     fn take_up(&self, config: &Config) {
@@ -290,7 +319,16 @@ impl Server {
         }
     }
 
-    fn readiness(&self) -> admin::Readiness {
+    /// Whether it is about to stop, or has.
+    pub fn is_stopping(&self) -> bool {
+        self.0.draining.load(Ordering::Relaxed)
+    }
+
+    fn weak(&self) -> WeakServer {
+        WeakServer(Arc::new(Arc::downgrade(&self.0).into()))
+    }
+
+    fn readiness(&self) -> health::Readiness {
         let draining = self.0.draining.clone();
         Arc::new(move || match draining.load(Ordering::Relaxed) {
             true => vec!["draining: the server stops".to_owned()],

@@ -4,6 +4,7 @@
 //! over changed options; [`Server::stop`] closes streams within a grace period and leaves nothing
 //! behind that belongs on disk.
 
+mod admin;
 mod authenticator;
 mod builder;
 mod check;
@@ -31,6 +32,7 @@ mod sweep;
 mod urls;
 mod verbs;
 
+pub use admin::AdminError;
 pub use authenticator::Authenticator;
 pub use builder::ServerBuilder;
 pub use check::{Check, checks};

@@ -5,7 +5,7 @@ use super::demo::{self, DemoAccount};
 use super::handover::HandoverError;
 use super::keys::KeysError;
 use super::listeners::Listeners;
-use super::options;
+use super::{AdminError, options};
 use crate::backend::local::{Local, OptionsError, Service};
 use crate::config::{Config, Durability};
 use crate::http::door::Door;
@@ -68,6 +68,9 @@ pub enum StartError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// The admin port cannot be guarded.
+    #[error(transparent)]
+    Admin(#[from] AdminError),
     /// `web.client_dir` cannot be served.
     #[error(transparent)]
     Files(#[from] FilesError),

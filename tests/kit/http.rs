@@ -78,7 +78,12 @@ impl Http {
 
     /// A GET and its answer.
     pub async fn get(&mut self, path: &str) -> Response {
-        self.send(format!("GET {path} HTTP/1.1\r\nHost: example.org\r\n\r\n"))
+        self.get_of("example.org", path).await
+    }
+
+    /// The same under a host of another name.
+    pub async fn get_of(&mut self, host: &str, path: &str) -> Response {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n"))
             .await;
         self.response().await
     }

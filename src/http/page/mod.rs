@@ -132,7 +132,7 @@ async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
 }
 
 /// A file, or 304 when the browser already has this very one (RFC 9110 §13.1.2).
-fn serve(file: &File, request: &HeaderMap) -> Response {
+pub(crate) fn serve(file: &File, request: &HeaderMap) -> Response {
     let etag = file.etag();
     let known = request
         .get(header::IF_NONE_MATCH)
@@ -159,9 +159,10 @@ fn matches_any(tags: &str, etag: &str) -> bool {
         .any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }
 
-struct File {
-    name: &'static str,
-    text: &'static str,
+/// A file that is in the binary.
+pub(crate) struct File {
+    pub name: &'static str,
+    pub text: &'static str,
 }
 
 impl File {
