@@ -136,6 +136,7 @@ export async function startServer(bin, sets = [], outDir) {
     STANZAD_WS: `ws://127.0.0.1:${port}/ws/`,
     STANZAD_BOSH: `http://127.0.0.1:${port}/http-bind/`,
     STANZAD_HTTP: `http://127.0.0.1:${port}`,
+    STANZAD_ADMIN: `http://127.0.0.1:${adminPort}`,
     STANZAD_DOMAIN: DOMAIN,
     STANZAD_USERS: JSON.stringify(users),
     STANZAD_OUT: outDir,
