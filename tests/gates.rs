@@ -45,6 +45,21 @@ async fn external(handshake: &Handshake, server: &TestServer) -> Client {
     client
 }
 
+/// O1: a reload that cannot take `[auth]` over opens no door.
+#[tokio::test]
+async fn o1_where_the_application_cannot_be_asked_nobody_is_let_in_unasked() {
+    let server = TestServer::start().await;
+    assert_eq!(at("/ws/").status(&server).await, 101);
+    let options = [
+        "endpoint=[{name='web', path='/ws/', auth=['session']}]",
+        "auth.session.url=http://127.0.0.1:9/admit",
+        "auth.token.file=/nonexistent/tokens",
+    ];
+    let config = kit::server::config(server.state_dir(), &options);
+    server.server.reload(&config);
+    assert_eq!(at("/ws/").status(&server).await, 503);
+}
+
 mod tickets {
     use super::*;
 

@@ -17,7 +17,7 @@ use crate::http::transcoder::Transcoders;
 use arc_swap::ArcSwap;
 use axum::http::Uri;
 use bearer::{AnyOf, BearerGate};
-use session::SessionGate;
+use session::{SessionGate, Shut};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -122,10 +122,10 @@ impl Keys {
             match method {
                 AuthMethod::Anybody => ways.push(Arc::new(Open)),
                 AuthMethod::Ticket => ways.push(Arc::new(TicketGate(self.tickets.clone()))),
-                AuthMethod::Session => {
-                    let ask = held.ask.iter().cloned();
-                    ways.extend(ask.map(|ask| Arc::new(SessionGate::new(ask, &held.tiers)) as _));
-                }
+                AuthMethod::Session => ways.push(match &held.ask {
+                    Some(ask) => Arc::new(SessionGate::new(ask.clone(), &held.tiers)),
+                    None => Arc::new(Shut),
+                }),
                 AuthMethod::Jwt | AuthMethod::Token => bearers.push(*method),
             }
         }

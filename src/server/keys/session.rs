@@ -46,6 +46,18 @@ impl Gate for SessionGate {
     }
 }
 
+/// Stands where the web application has to be asked and cannot be: a reload named it, and the rest of
+/// `[auth]` could not be taken over. Nobody is let in unasked.
+pub(super) struct Shut;
+
+impl Gate for Shut {
+    fn decide<'a>(&'a self, _handshake: &'a Handshake) -> Deciding<'a> {
+        let reason = "the web application cannot be asked: [auth] was not taken over";
+        let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, reason);
+        Box::pin(std::future::ready(Decision::Refuse(refused)))
+    }
+}
+
 /// The tier that is named and is none.
 pub(super) fn unknown_tier<'t>(
     tier: &'t Option<String>,
