@@ -256,7 +256,32 @@ mod listeners {
         assert_eq!(heard.count("error not-well-formed"), 50);
     }
 
-    /// Panics at every stanza, and hangs at the second.
+    /// Takes its time for the end of a session.
+    struct Slow(Heard);
+
+    impl Listener for Slow {
+        async fn on_event(&self, session: &SessionHandle, event: &Event) {
+            if let Event::Close(_) = event {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+            }
+            self.0.on_event(session, event).await;
+        }
+    }
+
+    /// X2: also when the server stops, and the process is about to end.
+    #[tokio::test]
+    async fn x2_a_stop_waits_until_listeners_have_heard_of_the_ends() {
+        let heard = Heard::default();
+        let slow = Slow(heard.clone());
+        let server = TestServer::built(&[], |builder| builder.listener(slow)).await;
+        let romeo = Client::login_as(&server, "romeo", "orchard").await;
+        server.server.stop().await;
+        let events = heard.of(&romeo.jid);
+        let last = events.last().expect("events");
+        assert!(last.starts_with("close "), "{events:?}");
+    }
+
+    /// Panics at every stanza.
     struct Broken;
 
     impl Listener for Broken {
@@ -397,6 +422,30 @@ mod verbs {
             2,
             "one is frozen"
         );
+    }
+
+    /// O6: if no socket of a user ever had it, it waits for the user, who is named in it.
+    #[tokio::test]
+    async fn o6_what_no_socket_of_a_user_acknowledged_waits_for_the_user() {
+        let server = two_paths().await;
+        for resource in ["a", "b"] {
+            let mut juliet = Client::login_as(&server, "juliet", resource).await;
+            juliet.enable_resumable().await;
+            drop(juliet);
+        }
+        server.hibernating(2).await;
+        let juliet = "juliet@example.org".parse().expect("an address");
+        let target = Target::user(&juliet);
+        let text = "<message type='chat' to='romeo@example.org'><body>hark</body></message>";
+        let stanza = server.server.stanza(text).expect("a stanza");
+        assert_eq!(server.server.send(&target, &stanza).await.queued, 2);
+        let closed = server.server.close(&target, CloseReason::Removed);
+        assert_eq!(closed.await, 2);
+        server.sessions(0).await;
+        let mut juliet = Client::available_as(&server, "juliet", "c").await;
+        let message = juliet.next_named("message").await;
+        assert_eq!(body(&message), "hark");
+        assert_eq!(message.attr("to"), Some("juliet@example.org"));
     }
 
     /// O6: a session that hibernates gets it when it is back.
@@ -568,6 +617,25 @@ mod admission {
                 Some(b"https://a.example" | b"https://b.example") => Ok(Admission::default()),
                 _ => Err(StatusCode::FORBIDDEN),
             }
+        }
+    }
+
+    /// Panics before it has decided.
+    struct Startled;
+
+    impl Authenticator for Startled {
+        async fn admit(&self, _shown: &gate::Handshake) -> Result<Admission, StatusCode> {
+            panic!("as it was told to");
+        }
+    }
+
+    /// E1: a panic is an answer, and the connection is good for the next request.
+    #[tokio::test]
+    async fn e1_an_application_that_panics_lets_nobody_in_and_answers_all_the_same() {
+        let build = |builder: stanzad::ServerBuilder| builder.authenticator(Startled);
+        let server = TestServer::built(&[], build).await;
+        for _ in 0..2 {
+            assert_eq!(path("/ws/").status(&server).await, 500);
         }
     }
 

@@ -10,6 +10,9 @@ use axum::http::StatusCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How long an application may take to decide about a handshake; then the client hears 503.
+const ADMIT_TIMEOUT: Duration = Duration::from_secs(60);
+
 /// How long an application may take to check a password; then the client may try again later.
 const PASSWORD_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -25,7 +28,7 @@ pub trait Authenticator: Send + Sync + 'static {
     /// [`Handshake::admission`] is what the ways of the endpoint have found; what is returned takes
     /// its place. With [`Admission::jid`] the stream offers SASL EXTERNAL: the client logs in as
     /// that account, which has to be there ([`Server::add_account`](super::Server::add_account)),
-    /// without a password. It may take a minute; then the client hears 503.
+    /// without a password. It may take a minute; then the client hears 503. If it panics, 500.
     ///
     /// Default: whom the endpoint lets in is let in.
     ///
@@ -66,10 +69,19 @@ struct Asking<A>(A);
 impl<A: Authenticator> Gate for Asking<A> {
     fn decide<'a>(&'a self, handshake: &'a Handshake) -> Deciding<'a> {
         Box::pin(async move {
-            match self.0.admit(handshake).await {
-                Ok(admission) => Decision::Admit(admission),
-                Err(status) => Decision::Refuse(refused(status)),
-            }
+            let asked = guarded(ADMIT_TIMEOUT, self.0.admit(handshake)).await;
+            Decision::Refuse(match asked {
+                Outcome::Done(Ok(admission)) => return Decision::Admit(admission),
+                Outcome::Done(Err(status)) => refused(status),
+                Outcome::Panicked => {
+                    let status = StatusCode::INTERNAL_SERVER_ERROR;
+                    Refused::new(status, "the application panicked")
+                }
+                Outcome::TookTooLong => {
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    Refused::new(status, "the application took too long")
+                }
+            })
         })
     }
 }

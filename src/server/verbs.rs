@@ -90,10 +90,12 @@ impl Server {
         }
     }
 
-    /// Ends these sessions. Returns how many. A login that is closed ([`Target::login`]) stays so:
-    /// whoever comes with it later is turned away.
+    /// Ends these sessions. Returns how many. A login that is closed as a whole ([`Target::login`]
+    /// without a path and an exception) stays so: whoever comes with it later is turned away, as soon
+    /// as there is a session. The last 65,536 such logins are remembered, and not past the end of the
+    /// process.
     pub async fn close(&self, target: &Target, reason: CloseReason) -> usize {
-        if let Some(key) = target.login_key() {
+        if let Some(key) = target.whole_login() {
             self.sessions().end_login(key);
         }
         let sessions = self.sessions().select(target);
@@ -166,13 +168,19 @@ impl Server {
 }
 
 /// What the copies for one account share: where it has several, one that is acknowledged is enough.
+/// If none is, the account gets it anew, and so at its bare address.
 fn copies(sessions: &[Arc<Session>], stanza: &Stanza) -> HashMap<Box<str>, Copies> {
     let mut counts: HashMap<&str, usize> = HashMap::new();
     for session in sessions {
         *counts.entry(session.account().as_str()).or_default() += 1;
     }
     let shared = counts.into_iter().filter(|(_, count)| *count > 1);
-    shared
-        .map(|(account, count)| (account.into(), Copies::of(&stanza.text, count)))
-        .collect()
+    let copies = shared.map(|(account, count)| {
+        let text = match address::parse(account) {
+            Ok(account) => stanza.addressed_to(&account).text,
+            Err(_) => stanza.text.clone(), // it is the account of a session, so that this does not happen
+        };
+        (account.into(), Copies::of(&text, count))
+    });
+    copies.collect()
 }

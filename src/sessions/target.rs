@@ -81,10 +81,10 @@ impl Target {
         self
     }
 
-    /// The login that is meant, if it is one.
-    pub(crate) fn login_key(&self) -> Option<&str> {
+    /// The login that is meant, if it is one and none of its sessions are left out.
+    pub(crate) fn whole_login(&self) -> Option<&str> {
         match &self.whom {
-            Whom::Login(key) => Some(key),
+            Whom::Login(key) if self.path.is_none() && self.except.is_empty() => Some(key),
             _ => None,
         }
     }
@@ -230,6 +230,19 @@ mod tests {
         ] {
             assert!(text.parse::<PathFilter>().is_err(), "{text:?}");
         }
+    }
+
+    /// E11: who logs out the others is not logged out with them.
+    #[test]
+    fn e11_a_login_is_meant_as_a_whole_only_where_nothing_of_it_is_left_out() {
+        let login = Target::login("L1");
+        assert_eq!(login.whole_login(), Some("L1"));
+        assert_eq!(
+            login.clone().except(SessionId::random()).whole_login(),
+            None
+        );
+        assert_eq!(login.path("*".parse().unwrap()).whole_login(), None);
+        assert_eq!(Target::group("L1").whole_login(), None);
     }
 
     #[test]

@@ -215,7 +215,8 @@ pub struct Close {
     user: Option<String>,
     /// The members of this group.
     group: Option<String>,
-    /// Those of this login at the web application. It stays closed: see `DELETE /v1/logins/{key}`.
+    /// Those of this login at the web application. It stays closed, unless `path` is given: see
+    /// `DELETE /v1/logins/{key}`.
     login: Option<String>,
     /// The one with this id.
     id: Option<String>,
