@@ -4,6 +4,7 @@ use super::builder::ServerBuilder;
 use super::edge::Edge;
 use super::handover::Handover;
 use super::keys::Keys;
+use super::listeners::Listeners;
 use super::ports::Ports;
 use super::start::{Parts, report_certificate, warn};
 use super::{DemoAccount, EventLog, StartError, Stopped, admin, options, restore, shutdown, sweep};
@@ -40,6 +41,8 @@ struct Inner {
     local: Arc<Local>,
     store: Arc<dyn Store>,
     events: Option<Arc<EventLog>>,
+    /// The application's listeners.
+    told: Option<Arc<Listeners>>,
     edge: Edge,
     tls: Option<Arc<TlsKeeper>>,
     demo: Vec<DemoAccount>,
@@ -128,6 +131,7 @@ impl Server {
             local: parts.local,
             store: parts.store,
             events: parts.events,
+            told: parts.told,
             edge,
             tls: parts.tls,
             demo: parts.demo,
@@ -192,7 +196,9 @@ impl Server {
     /// [`Peer`](crate::http::peer::Peer) into the extensions of each request. Without either, nothing
     /// is known of a client, and what needs a private link, such as PLAIN, is not offered to it.
     ///
-    /// An endpoint that a reload adds is not among them.
+    /// An endpoint that a reload adds is not among them. Keep a handle of the server for as long as
+    /// they are served: without one no session that hibernates comes to an end, and neither handlers
+    /// nor listeners are asked.
     ///
     /// # Errors
     ///
@@ -339,7 +345,7 @@ impl Server {
     /// Says on `/readyz` that it stops, closes its ports, lets go of every client at the pace of
     /// `[shutdown]`, waits within `shutdown_grace` until all are gone and what the sessions that
     /// ended left behind is dealt with, and hands those that can be resumed to the store
-    /// (`sm.durability`).
+    /// (`sm.durability`). Then the [listeners](super::Listener) have heard of all that, too.
     ///
     /// What comes by a [`Server::router`] meanwhile is turned away. A second stop has nothing to
     /// do, and does not wait for the first.
@@ -372,6 +378,9 @@ impl Server {
             ports,
         )
         .await;
+        if let Some(listeners) = &self.0.told {
+            listeners.finish().await;
+        }
         self.finish_events().await;
         stopped
     }

@@ -10,13 +10,13 @@ use crate::stream::StreamFault;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// How long a listener may take for one event. Then it is given up, and the operator told.
 const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// So many events of one session wait for slow listeners. At the bound `Detached` and `Resumed` are
-/// left out, and the operator told; a stanza waits anyway, and `Close` is never left out.
+/// So many events of one session wait for slow listeners. At the bound `Detached`, `Resumed` and
+/// `Error` are left out, and the operator told; a stanza waits anyway, and `Close` is never left out.
 const EVENTS_MAX: usize = 64;
 
 /// What becomes of a session.
@@ -44,7 +44,12 @@ pub enum Event {
 /// Of one session it hears one event after the other, in their order; of several sessions at the
 /// same time. A client's next stanza waits until the listeners are done with the one before: who
 /// is slow here slows that client and nobody else. One that panics, or takes longer than ten
-/// seconds, has missed that event; the operator is told, and everything goes on.
+/// seconds, has missed that event; the operator is told, and everything goes on. Where 64 events of one
+/// session wait, further `Detached`, `Resumed` and `Error` are left out.
+///
+/// [`Server::stop`] waits until the listeners are done with what has happened, ten seconds at most.
+/// A listener that keeps a [`Server`] or a [`SessionHandle`] keeps the server alive; it gets one with
+/// each event.
 pub trait Listener: Send + Sync + 'static {
     /// Something happened.
     fn on_event(&self, session: &SessionHandle, event: &Event) -> impl Future<Output = ()> + Send;
@@ -66,12 +71,25 @@ impl<L: Listener> AnyListener for L {
 pub(super) struct Listeners {
     all: Vec<Arc<dyn AnyListener>>,
     server: WeakServer,
+    /// How many sessions have events that somebody is being told of.
+    busy: watch::Sender<usize>,
 }
 
 impl Listeners {
     pub fn new(server: WeakServer) -> Self {
-        let all = Vec::new();
-        Self { all, server }
+        Self {
+            server,
+            ..Self::default()
+        }
+    }
+
+    /// Waits until the listeners have heard all, and not longer than they may take for one event.
+    pub async fn finish(&self) {
+        let mut busy = self.busy.subscribe();
+        let idle = busy.wait_for(|busy| *busy == 0);
+        if tokio::time::timeout(LISTENER_TIMEOUT, idle).await.is_err() {
+            tracing::error!("listeners have not heard all of what became of sessions");
+        }
     }
 
     pub fn add(&mut self, listener: impl Listener) {
@@ -86,7 +104,11 @@ impl Listeners {
         let queue = session.get_or_put(EventQueue::default);
         if queue.push(Queued { event, done }) {
             let (listeners, session) = (self.clone(), session.clone());
-            tokio::spawn(async move { listeners.drain(&queue, &session).await });
+            let busy = Busy::new(&self.busy);
+            tokio::spawn(async move {
+                listeners.drain(&queue, &session).await;
+                drop(busy);
+            });
         }
     }
 
@@ -151,6 +173,22 @@ impl Tap for Listeners {
         Box::pin(async move {
             let _ = on_done.await;
         })
+    }
+}
+
+/// Counted as long as it is there.
+struct Busy(watch::Sender<usize>);
+
+impl Busy {
+    fn new(count: &watch::Sender<usize>) -> Self {
+        count.send_modify(|count| *count += 1);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
     }
 }
 

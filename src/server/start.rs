@@ -91,6 +91,7 @@ pub(super) struct Parts {
     pub local: Arc<Local>,
     pub store: Arc<dyn Store>,
     pub events: Option<Arc<EventLog>>,
+    pub told: Option<Arc<Listeners>>,
     pub tls: Option<Arc<TlsKeeper>>,
     pub demo: Vec<DemoAccount>,
 }
@@ -138,8 +139,8 @@ impl Parts {
             store.clone(),
             services,
         )?;
-        if let Some(listeners) = listeners {
-            local.set_tap(listeners);
+        if let Some(listeners) = &listeners {
+            local.set_tap(listeners.clone());
         }
         let rooms = Arc::new(rooms(&config, local.clone(), sessions, figures));
         let tls = tls(&config)?;
@@ -149,6 +150,7 @@ impl Parts {
             local,
             store,
             events,
+            told: listeners,
             tls,
             demo,
         })
