@@ -15,9 +15,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Admission {
     /// Who it is. The stream then offers SASL EXTERNAL and logs in as this account and no other.
     pub jid: Option<BareJid>,
-    /// The login at the web application that the session lives and dies with.
+    /// The login at the web application that the session lives and dies with. It is shown in the
+    /// event log and on the admin port: a name for the login, rather than a cookie that lets in.
     pub login: Option<String>,
-    /// The tier that throttles it, before that of the endpoint.
+    /// The tier that throttles it, before that of the endpoint. Where a token or the web application
+    /// names one that there is not, the client is refused; from an embedder it counts as none.
     pub tier: Option<String>,
     /// When it ends. A session that goes on until then ends with `not-authorized`, and cannot be
     /// resumed.
@@ -50,6 +52,11 @@ impl Admission {
             expires: ends.into_iter().flatten().min(),
             data,
         }
+    }
+
+    /// Whether it has more data than [`DATA_BYTES_MAX`](Self::DATA_BYTES_MAX).
+    pub(crate) fn has_too_much_data(&self) -> bool {
+        data_bytes(&self.data) > Self::DATA_BYTES_MAX
     }
 
     /// Whether its time is over.

@@ -14,8 +14,8 @@ use std::time::Duration;
 /// `auth.session.timeout` can be, for the question and for its turn.
 const GATE_TIMEOUT: Duration = Duration::from_secs(65);
 
-/// What a client shows before it is let in.
-#[derive(Debug)]
+/// What a client shows before it is let in. `Debug` shows nothing of it that lets in: no headers, and
+/// of the query what may be kept.
 pub struct Handshake {
     endpoint: Arc<str>,
     path: Arc<str>,
@@ -114,6 +114,17 @@ impl Handshake {
     /// What the gates before this one have found: that of a ticket or a token, for one.
     pub fn admission(&self) -> &Admission {
         &self.admission
+    }
+}
+
+impl std::fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handshake")
+            .field("endpoint", &self.endpoint)
+            .field("path", &self.path)
+            .field("address", &self.address())
+            .field("presented", &self.presented)
+            .finish_non_exhaustive()
     }
 }
 
@@ -218,6 +229,10 @@ impl Gates {
             .await
             .map_err(late)??;
         let admission = handshake.admission;
+        if admission.has_too_much_data() {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return Err(Refused::new(status, "the admission has too much data"));
+        }
         Ok((!admission.is_empty()).then(|| Arc::new(admission)))
     }
 
@@ -319,6 +334,30 @@ mod tests {
         assert_eq!(login(&gates, "x=good").await, Err(StatusCode::UNAUTHORIZED));
     }
 
+    struct Generous(usize);
+
+    impl Gate for Generous {
+        fn decide<'a>(&'a self, _handshake: &'a Handshake) -> Deciding<'a> {
+            let admission = Admission {
+                data: [("k".to_owned(), "x".repeat(self.0 - 1))].into(),
+                ..Admission::default()
+            };
+            Box::pin(async { Decision::Admit(admission) })
+        }
+    }
+
+    #[tokio::test]
+    async fn an_admission_with_too_much_data_is_refused() {
+        let most = Admission::DATA_BYTES_MAX;
+        let fits = gates(vec![Arc::new(Generous(most))]);
+        assert_eq!(login(&fits, "").await, Ok(None));
+        let over = gates(vec![Arc::new(Generous(most + 1))]);
+        assert_eq!(
+            login(&over, "").await,
+            Err(StatusCode::INTERNAL_SERVER_ERROR)
+        );
+    }
+
     #[tokio::test]
     async fn an_open_gate_lets_in_whoever_shows_nothing() {
         let gates = gates(vec![Arc::new(Knows("k")), Arc::new(Open)]);
@@ -342,6 +381,15 @@ mod tests {
         assert_eq!(login(&gates, "app=good").await, Ok(Some("app".to_owned())));
         assert_eq!(login(&gates, "app=no").await, Err(StatusCode::FORBIDDEN));
         assert_eq!(login(&gates, "").await, Ok(None));
+    }
+
+    #[test]
+    fn debug_shows_nothing_that_lets_in() {
+        let shown = format!("{:?}", handshake("k=hunter2&access_token=hunter3&room=1"));
+        assert!(shown.contains("room=1"), "{shown}");
+        for secret in ["hunter", "SID", "x=y"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
     }
 
     #[test]
