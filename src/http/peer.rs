@@ -4,8 +4,8 @@
 //! handlers read it there and never look at forwarding headers themselves.
 
 use crate::auth::ChannelBinding;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Once};
 
 /// The far end of one request: extension of every request that came in through a
 /// [`Listener`](crate::http::listener::Listener).
@@ -37,6 +37,22 @@ impl Peer {
             proxied: false,
             secure: false,
             tls: None,
+        }
+    }
+
+    /// Behind a listener that is not ours nothing is known of the peer, and nothing is trusted. The
+    /// log says so once.
+    pub fn unknown() -> Self {
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            tracing::warn!(
+                "the application does not tell the addresses of clients: they count as one, and no \
+                 link as private; serve with into_make_service_with_connect_info::<SocketAddr>()"
+            );
+        });
+        Self {
+            proxied: true,
+            ..Self::direct(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
         }
     }
 

@@ -25,7 +25,6 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderValue, Method, Request as HttpRequest, Response, StatusCode};
 use std::cell::RefCell;
-use std::net::{Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{mpsc, oneshot};
@@ -236,7 +235,7 @@ fn connection(peer: &Peer, admission: Option<Arc<Admission>>) -> Connection {
 
 fn peer(request: &HttpRequest<Body>) -> Peer {
     let peer = request.extensions().get::<Peer>().cloned();
-    peer.unwrap_or_else(|| Peer::direct(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0))))
+    peer.unwrap_or_else(Peer::unknown)
 }
 
 fn parse(text: &str, options: &StreamOptions) -> Result<BoshBody, Condition> {

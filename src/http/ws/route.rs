@@ -23,7 +23,6 @@ use axum::routing::any;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// One `[[endpoint]]`.
@@ -124,7 +123,7 @@ async fn upgrade(
         .extensions()
         .get::<Peer>()
         .cloned()
-        .unwrap_or_else(unknown_peer);
+        .unwrap_or_else(Peer::unknown);
     if let Err(refused) = endpoint.origins.check(request.headers()) {
         let endpoint = &*endpoint.name;
         tracing::info!(endpoint, address = %peer.ip(), origin = refused.origin, "origin refused");
@@ -216,14 +215,6 @@ fn without_secrets(request: &Request) -> Arc<str> {
         None | Some("") => Arc::default(),
         query => Presented::of(request.headers(), query, None)
             .map_or_else(|_| Arc::default(), |presented| presented.query),
-    }
-}
-
-/// Behind a listener that is not ours nothing is known of the peer, and nothing is trusted.
-fn unknown_peer() -> Peer {
-    Peer {
-        proxied: true,
-        ..Peer::direct(SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
     }
 }
 
