@@ -215,6 +215,9 @@ impl Inner {
         let Some(password) = exchange.and_then(Exchange::take_password) else {
             return Ok(());
         };
+        if is_temporary(account) {
+            return Err(Refusal::UnknownAccount.into()); // no account is made under such a name
+        }
         passwords.check(account.clone(), password).await?;
         local.welcome(account).await
     }
