@@ -281,8 +281,10 @@ impl Config {
                 .any(|endpoint| endpoint.auth.contains(&method))
         };
         let jwt = &self.auth.jwt;
+        let keys = jwt.jwks_url.is_some() || jwt.jwks_file.is_some();
+        let takes_jwt = asks(AuthMethod::Jwt) || (keys && jwt.oauthbearer);
         warn(
-            asks(AuthMethod::Jwt) && jwt.audience.is_none(),
+            takes_jwt && jwt.audience.is_none(),
             "auth.jwt.audience is not set: a token that was made for another service will do, too",
         );
         let in_clear = |url: &Option<String>| url.as_deref().is_some_and(is_in_clear);

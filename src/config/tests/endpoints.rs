@@ -114,7 +114,11 @@ fn what_strangers_could_pass_through_is_a_warning() {
         "auth.jwt.jwks_url=http://[::1]:8080/j",
         "auth.session.url=http://localhost/a?b",
     ];
-    assert!(load_set(&here).unwrap().warnings().is_empty());
+    let with = |more: &'static str| load_set(&[here[0], here[1], more]).unwrap().warnings();
+    assert!(with("auth.jwt.audience=xmpp").is_empty());
+    // In the stream a token of another service would do, too.
+    assert!(with("auth.jwt.oauthbearer=true")[0].starts_with("auth.jwt.audience"));
+    assert!(with("auth.jwt.oauthbearer=false").is_empty());
 }
 
 #[test]
