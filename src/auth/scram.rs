@@ -215,7 +215,6 @@ impl<'m> ClientFinal<'m> {
     }
 }
 
-/// Every value excludes NUL (RFC 5802 §7, `value-safe-char`).
 /// The authzid of a GS2 header without its last comma, for a mechanism that binds no channel
 /// (RFC 5801 §4, RFC 7628 §3.1).
 pub(super) fn gs2_authzid(header: &str) -> Result<String, SaslFailure> {
@@ -232,6 +231,7 @@ pub(super) fn gs2_authzid(header: &str) -> Result<String, SaslFailure> {
     }
 }
 
+/// Every value excludes NUL (RFC 5802 §7, `value-safe-char`).
 fn text(message: &[u8]) -> Result<&str, Malformed> {
     match std::str::from_utf8(message) {
         Ok(text) if !text.contains('\0') => Ok(text),
