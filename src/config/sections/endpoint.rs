@@ -36,7 +36,8 @@ section! {
         /// What lets a client in before its stream begins: "ticket", "jwt", "token", "session", each
         /// with a section of its own in `[auth]`, or "none", which lets everybody in. The first one
         /// that finds something to look at decides; "none" comes last. Who is let in has yet to log
-        /// in, in the stream.
+        /// in, in the stream. BOSH has what the first endpoint has, but tickets are for WebSocket
+        /// alone.
         auth: Vec<AuthMethod> =
             vec![AuthMethod::Anybody], words(1, "[\"ticket\", \"none\"]"), NewStreams;
 
