@@ -276,6 +276,13 @@ impl Server {
     ) -> Result<(), Vec<Problem>> {
         let _changing = lock(&self.0.changing);
         let config = self.config().with_changes(changes)?;
+        if changes.keys().any(|key| key.starts_with("auth.")) {
+            let keys = self.0.edge.keys().reload(&config);
+            keys.map_err(|error| {
+                let why = error.to_string();
+                vec![Problem::Conflict { why }]
+            })?;
+        }
         self.take_up(&config);
         self.0.config.store(Arc::new(config));
         let keys: Vec<_> = changes.keys().map(String::as_str).collect();

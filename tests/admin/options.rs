@@ -168,3 +168,16 @@ async fn o7_figures_agree_with_who_is_here() {
     let counts = figures["acks"]["counts"].as_array().map(Vec::len);
     assert_eq!(counts, buckets.map(|bounds| bounds + 1));
 }
+
+#[tokio::test]
+async fn a_file_of_tokens_that_cannot_be_read_changes_nothing() {
+    let server = server().await;
+    let api = Api::of(&server).await;
+    let changes = json!({"auth.token.file": "/nonexistent/tokens", "sm.enabled": false});
+    let answer = api.patch("/v1/options", changes).await;
+    let told = answer.is(422)["errors"][0].as_str().expect("a sentence");
+    assert!(told.contains("auth.token.file"), "{told}");
+    let now = api.get("/v1/options").await;
+    assert_eq!(value(now.is(200), "sm.enabled"), true);
+    assert_eq!(*value(now.is(200), "auth.token.file"), Value::Null);
+}
