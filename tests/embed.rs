@@ -262,7 +262,7 @@ mod listeners {
     impl Listener for Slow {
         async fn on_event(&self, session: &SessionHandle, event: &Event) {
             if let Event::Close(_) = event {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
             self.0.on_event(session, event).await;
         }
@@ -275,10 +275,12 @@ mod listeners {
         let slow = Slow(heard.clone());
         let server = TestServer::built(&[], |builder| builder.listener(slow)).await;
         let romeo = Client::login_as(&server, "romeo", "orchard").await;
+        let jid = romeo.jid.clone();
+        drop(romeo);
+        server.sessions(0).await;
+        assert_eq!(heard.of(&jid), ["open"]);
         server.server.stop().await;
-        let events = heard.of(&romeo.jid);
-        let last = events.last().expect("events");
-        assert!(last.starts_with("close "), "{events:?}");
+        assert_eq!(heard.of(&jid), ["open", "close link-lost"]);
     }
 
     /// Panics at every stanza.
