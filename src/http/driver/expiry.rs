@@ -10,31 +10,35 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(300);
 /// Knows when to look.
 #[derive(Debug, Default)]
 pub(super) struct Expiry {
-    ends: Option<(SystemTime, Instant)>,
+    /// Boxed: most clients come by nothing that ends.
+    ends: Option<Box<(SystemTime, Instant)>>,
 }
 
 impl Expiry {
     pub(super) fn of(now: Instant, admission: Option<&Admission>) -> Self {
         let expires = admission.and_then(|admission| admission.expires);
         Self {
-            ends: expires.map(|expires| (expires, look_at(now, expires))),
+            ends: expires.map(|expires| Box::new((expires, look_at(now, expires)))),
         }
     }
 
     /// When to ask [`Expiry::has_come`].
     pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        self.ends.map(|(_, look_at)| look_at)
+        self.ends.as_ref().map(|ends| ends.1)
     }
 
     /// Whether it has come; said once.
     pub(super) fn has_come(&mut self, now: Instant) -> bool {
-        let Some((expires, due)) = self.ends.filter(|(_, due)| *due <= now) else {
+        let Some((expires, due)) = self.ends.as_deref().copied() else {
             return false;
         };
+        if due > now {
+            return false;
+        }
         let has_come = expires <= crate::clock::time_of_day();
         // A millisecond at least, lest two clocks that disagree keep each other busy.
         let next = look_at(now, expires).max(due + Duration::from_millis(1));
-        self.ends = (!has_come).then_some((expires, next));
+        self.ends = (!has_come).then(|| Box::new((expires, next)));
         has_come
     }
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(super) struct Meter {
     traffic: Arc<Traffic>,
     /// Of the frame in hand, as it came.
-    frame_bytes: usize,
+    frame_bytes: u32,
     /// The one that was begun last, until its outcome is counted.
     mechanism: Option<Mechanism>,
 }
@@ -28,12 +28,13 @@ impl Meter {
 
     /// A frame is about to be read.
     pub(super) fn on_frame(&mut self, bytes: usize) {
-        self.frame_bytes = bytes;
+        // A frame is far shorter than 4 GiB (`limits.max_stanza_bytes`).
+        self.frame_bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     }
 
     /// It turned out to be a stanza.
     pub(super) fn on_stanza(&self, session: &Session, stanza: &Stanza) {
-        let (kind, bytes) = (stanza.kind.into(), self.frame_bytes);
+        let (kind, bytes) = (stanza.kind.into(), self.frame_bytes as usize);
         self.traffic.count(Direction::In, kind, bytes);
         session.tally().count(Direction::In, bytes);
     }

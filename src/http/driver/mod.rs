@@ -104,7 +104,7 @@ pub struct Driver {
     expiry: Expiry,
     session: Option<Arc<Session>>,
     /// When this stream took over a session that had hibernated.
-    resumed_at: Option<Instant>,
+    resumed_at: Option<Box<Instant>>,
     /// Another stream wants the session: its client is here already.
     handed_over: bool,
     exchange: Option<Box<dyn SaslExchange>>,
@@ -492,7 +492,7 @@ impl Driver {
             }
             Answer::Claimed(Claimed { session, sm }) => {
                 self.recorder.on_resumed(&sm);
-                self.resumed_at = Some(now);
+                self.resumed_at = Some(Box::new(now));
                 let reply = Reply::Resumed {
                     jid: session.jid().clone(),
                     previd: session.id().to_string(),
@@ -748,7 +748,7 @@ impl Driver {
                 if !self.handed_over {
                     let lost = Lost {
                         address: self.connection.address,
-                        resumed_at: self.resumed_at,
+                        resumed_at: self.resumed_at.as_deref().copied(),
                         until: now + sm.resume_timeout().unwrap_or_default(),
                     };
                     self.rooms.door.expect(now, lost);

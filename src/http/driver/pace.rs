@@ -18,11 +18,11 @@ pub(super) struct Pace {
     /// That of the session in a tier.
     seat: Option<Seat>,
     /// The frame in hand is over the quota.
-    over: Option<Over>,
+    over: Option<Box<Over>>,
     /// The stanza in hand was served, and the next one would be too early for the tier.
-    tier_until: Option<Instant>,
+    tier_until: Option<Box<Instant>>,
     slowed_until: Option<Instant>,
-    noted_at: Option<Instant>,
+    noted_at: Option<Box<Instant>>,
 }
 
 /// What is to happen to a stanza.
@@ -77,7 +77,10 @@ impl Pace {
     /// Counts a frame that is about to be read.
     pub(super) fn on_frame(&mut self, now: Instant, bytes: usize) {
         let Some(quota) = &self.quota else { return };
-        self.over = quota.take(now, bytes, &self.quotas.options()).err();
+        self.over = quota
+            .take(now, bytes, &self.quotas.options())
+            .err()
+            .map(Box::new);
     }
 
     /// The frame turned out to be a stanza.
@@ -88,7 +91,7 @@ impl Pace {
         session: &Session,
         link: &Connection,
     ) -> Verdict {
-        let verdict = match self.over.map(|over| over.excess) {
+        let verdict = match self.over.as_ref().map(|over| over.excess) {
             Some(Excess::Close) => Verdict::Close(Bound::Account),
             Some(Excess::Refuse) => {
                 let error = StanzaError::from(Condition::ResourceConstraint);
@@ -133,14 +136,14 @@ impl Pace {
                 seat.charge(now, bytes);
             }
         }
-        self.tier_until = Some(over.until);
+        self.tier_until = Some(Box::new(over.until));
         Verdict::Serve
     }
 
     /// The frame has been dealt with. If it was served although it is over a bound, the next one
     /// has to wait. Returns the bound.
     pub(super) fn after_frame(&mut self, now: Instant, bytes: usize) -> Option<Bound> {
-        let by_tier = self.tier_until.take();
+        let by_tier = self.tier_until.take().map(|until| *until);
         let by_account = self.over.take().zip(self.quota.as_ref());
         let by_account = by_account.map(|(over, quota)| {
             if over.excess != Excess::Slow {
@@ -173,9 +176,9 @@ impl Pace {
     /// Whether the operator has not read of this stream lately.
     pub(super) fn is_worth_a_note(&mut self, now: Instant) -> bool {
         let lately = |at| now.saturating_duration_since(at) < NOTE_INTERVAL;
-        let is_worth_it = !self.noted_at.is_some_and(lately);
+        let is_worth_it = !self.noted_at.as_deref().copied().is_some_and(lately);
         if is_worth_it {
-            self.noted_at = Some(now);
+            self.noted_at = Some(Box::new(now));
         }
         is_worth_it
     }

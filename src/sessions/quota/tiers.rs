@@ -137,7 +137,8 @@ impl Default for Tiers {
 pub struct Seat {
     /// To tell when there are others.
     table: Arc<Table>,
-    taken: Option<Taken>,
+    /// Boxed: most sessions are in no tier.
+    taken: Option<Box<Taken>>,
 }
 
 #[derive(Debug)]
@@ -214,6 +215,7 @@ impl Tiers {
             let quota = self.left.of(now, &format!("{}\n{key}", tier.name));
             Taken { tier, key, quota }
         });
+        let taken = taken.map(Box::new);
         Seat { table, taken }
     }
 
@@ -259,7 +261,7 @@ impl Seat {
     /// [`Over`]. What is to be slowed has been counted and is served: it is the next one that would
     /// come too early. What is to be refused or closed for has not.
     pub fn take(&self, now: Instant, bytes: usize) -> Result<(), Over> {
-        let Some(Taken { tier, quota, .. }) = &self.taken else {
+        let Some(Taken { tier, quota, .. }) = self.taken.as_deref() else {
             return Ok(());
         };
         let (options, counters) = (&tier.options, &tier.counters);
@@ -290,14 +292,14 @@ impl Seat {
 
     /// Counts one stanza that is served although it is over.
     pub fn charge(&self, now: Instant, bytes: usize) {
-        if let Some(Taken { tier, quota, .. }) = &self.taken {
+        if let Some(Taken { tier, quota, .. }) = self.taken.as_deref() {
             quota.lock().charge(now, tier.options.bill(1, bytes));
         }
     }
 
     /// Until when the next stanza would be too early, if those in this tier are slowed.
     pub fn until(&self, now: Instant) -> Option<Instant> {
-        let Taken { tier, quota, .. } = self.taken.as_ref()?;
+        let Taken { tier, quota, .. } = self.taken.as_deref()?;
         let is_slowed = tier.options.excess == Excess::Slow;
         let wait = quota.lock().wait(now, tier.options.bill(1, 0));
         (is_slowed && !wait.is_zero()).then(|| now + wait)
@@ -305,7 +307,7 @@ impl Seat {
 
     /// For the log: the tier, and the key that its rates are shared by.
     pub fn place(&self) -> Option<(&str, &str)> {
-        let Taken { tier, key, .. } = self.taken.as_ref()?;
+        let Taken { tier, key, .. } = self.taken.as_deref()?;
         Some((&tier.name, key))
     }
 }
