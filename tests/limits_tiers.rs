@@ -142,3 +142,27 @@ async fn w14_tiers_come_and_go_while_sessions_run() {
     assert!(refused(&romeo.inbox.drain(..).collect::<Vec<_>>()) >= 5);
     juliet.next_named("message").await;
 }
+
+/// W5: who waits for an hour by the tiers of before does not wait for it by those of now.
+#[tokio::test]
+async fn w5_a_reload_frees_those_who_are_held_up_and_forgives_what_they_owe() {
+    for now in [
+        &["tier.gold.stanzas=10000/1s", "endpoint.0.tier=gold"][..],
+        &[],
+    ] {
+        let before = ["tier.gold.stanzas=2/1h", "endpoint.0.tier=gold"];
+        let server = TestServer::with(&before).await;
+        let mut juliet = Client::login(&server, "juliet").await;
+        let mut romeo = Client::login(&server, "romeo").await;
+        send_all(&mut romeo, &juliet.jid, 20).await;
+        juliet.next_named("message").await;
+        let config = kit::server::config(server.state_dir(), now);
+        server.server.reload(&config);
+        for _ in 1..20 {
+            juliet.next_named("message").await;
+        }
+        let mut again = Client::login(&server, "romeo").await;
+        send_all(&mut again, &juliet.jid, 1).await;
+        juliet.next_named("message").await;
+    }
+}

@@ -380,7 +380,8 @@ impl Driver {
                 pressed.look_at = now + PRESSED_LOOK;
             }
         }
-        self.pace.on_time(now);
+        let session = self.session.as_deref();
+        self.pace.on_time(now, session, &self.connection);
         let paused = self.pressed.is_some() || self.pace.is_slowed();
         self.stream.set_paused(now, paused);
     }

@@ -8,6 +8,10 @@ use std::time::{Duration, Instant};
 /// How often the operator is told that an account sends too fast.
 const NOTE_INTERVAL: Duration = Duration::from_secs(10);
 
+/// How often a stream that a tier has slowed looks whether there are other tiers: nobody tells it,
+/// and by the old one it may have to wait for a day.
+const TIERS_LOOK: Duration = Duration::from_secs(1);
+
 /// How fast one stream may feed its session.
 #[derive(Debug)]
 pub(super) struct Pace {
@@ -19,10 +23,21 @@ pub(super) struct Pace {
     seat: Option<Seat>,
     /// The frame in hand is over the quota.
     over: Option<Box<Over>>,
+    /// What only those have who send too fast.
+    slowed: Option<Box<Slowed>>,
+}
+
+/// A stream that sends, or has sent, too fast.
+#[derive(Debug, Default)]
+struct Slowed {
     /// The stanza in hand was served, and the next one would be too early for the tier.
-    tier_until: Option<Box<Instant>>,
-    slowed_until: Option<Instant>,
-    noted_at: Option<Box<Instant>>,
+    tier_until: Option<Instant>,
+    /// Until then by its account, and until then by its tier.
+    by_account: Option<Instant>,
+    by_tier: Option<Instant>,
+    /// When to look after other tiers.
+    look_at: Option<Instant>,
+    noted_at: Option<Instant>,
 }
 
 /// What is to happen to a stanza.
@@ -53,10 +68,12 @@ impl Pace {
             quota: None,
             seat: None,
             over: None,
-            tier_until: None,
-            slowed_until: None,
-            noted_at: None,
+            slowed: None,
         }
+    }
+
+    fn slowed(&mut self) -> &mut Slowed {
+        self.slowed.get_or_insert_default()
     }
 
     /// The stream carries a session from now on, and is not read before its account has paid for
@@ -66,11 +83,11 @@ impl Pace {
         let options = self.quotas.options();
         let debt = quota.debt(now, &options);
         if options.excess == Excess::Slow && !debt.is_zero() {
-            self.slowed_until = Some(now + debt);
+            self.slowed().by_account = Some(now + debt);
         }
         self.quota = Some(quota);
         let seat = self.tiers.seat(now, session, link);
-        self.slowed_until = self.slowed_until.max(seat.until(now));
+        self.slow_by_tier(now, seat.until(now));
         self.seat = Some(seat);
     }
 
@@ -136,14 +153,15 @@ impl Pace {
                 seat.charge(now, bytes);
             }
         }
-        self.tier_until = Some(Box::new(over.until));
+        self.slowed().tier_until = Some(over.until);
         Verdict::Serve
     }
 
     /// The frame has been dealt with. If it was served although it is over a bound, the next one
     /// has to wait. Returns the bound.
     pub(super) fn after_frame(&mut self, now: Instant, bytes: usize) -> Option<Bound> {
-        let by_tier = self.tier_until.take().map(|until| *until);
+        let by_tier = self.slowed.as_mut();
+        let by_tier = by_tier.and_then(|slowed| slowed.tier_until.take());
         let by_account = self.over.take().zip(self.quota.as_ref());
         let by_account = by_account.map(|(over, quota)| {
             if over.excess != Excess::Slow {
@@ -156,8 +174,17 @@ impl Pace {
             (account, tier) if account >= tier => Bound::Account,
             _ => Bound::Tier,
         };
-        self.slowed_until = by_account.max(by_tier);
+        self.slowed().by_account = by_account;
+        self.slow_by_tier(now, by_tier);
         Some(bound)
+    }
+
+    fn slow_by_tier(&mut self, now: Instant, until: Option<Instant>) {
+        if until.is_some() || self.slowed.is_some() {
+            let slowed = self.slowed();
+            slowed.by_tier = until;
+            slowed.look_at = until.map(|_| now + TIERS_LOOK);
+        }
     }
 
     /// The name of the tier that the bound is of, for the figures; "account": it is of none.
@@ -176,25 +203,44 @@ impl Pace {
     /// Whether the operator has not read of this stream lately.
     pub(super) fn is_worth_a_note(&mut self, now: Instant) -> bool {
         let lately = |at| now.saturating_duration_since(at) < NOTE_INTERVAL;
-        let is_worth_it = !self.noted_at.as_deref().copied().is_some_and(lately);
+        let slowed = self.slowed();
+        let is_worth_it = !slowed.noted_at.is_some_and(lately);
         if is_worth_it {
-            self.noted_at = Some(Box::new(now));
+            slowed.noted_at = Some(now);
         }
         is_worth_it
     }
 
     /// Whether the client is not read for now.
     pub(super) fn is_slowed(&self) -> bool {
-        self.slowed_until.is_some()
+        let until = |slowed: &Slowed| slowed.by_account.or(slowed.by_tier);
+        self.slowed.as_deref().and_then(until).is_some()
     }
 
-    /// When it is read again.
+    /// When it is read again, or sooner, to look after other tiers.
     pub(super) fn slowed_until(&self) -> Option<Instant> {
-        self.slowed_until
+        let slowed = self.slowed.as_deref()?;
+        let by_tier = slowed.by_tier.min(slowed.look_at);
+        [slowed.by_account, by_tier].into_iter().flatten().min()
     }
 
-    /// Time has gone on.
-    pub(super) fn on_time(&mut self, now: Instant) {
-        self.slowed_until = self.slowed_until.filter(|until| *until > now);
+    /// Time has gone on. Other tiers may have come, which hold for who is slowed, too.
+    pub(super) fn on_time(&mut self, now: Instant, session: Option<&Session>, link: &Connection) {
+        let Some(slowed) = self.slowed.as_deref_mut() else {
+            return;
+        };
+        let is_to_come = |until: &Instant| *until > now;
+        slowed.by_account = slowed.by_account.filter(is_to_come);
+        slowed.by_tier = slowed.by_tier.filter(is_to_come);
+        let (Some(session), Some(_)) = (session, slowed.by_tier) else {
+            return;
+        };
+        let is_current = |seat: &Seat| self.tiers.is_current(seat);
+        if !self.seat.as_ref().is_some_and(is_current) {
+            let seat = self.tiers.seat(now, session, link);
+            slowed.by_tier = seat.until(now);
+            self.seat = Some(seat);
+        }
+        slowed.look_at = Some(now + TIERS_LOOK);
     }
 }

@@ -70,6 +70,10 @@ pub struct TierOptions {
 }
 
 impl TierOptions {
+    fn has_rates_of(&self, other: &Self) -> bool {
+        (self.stanzas, self.bytes) == (other.stanzas, other.bytes)
+    }
+
     fn bill(&self, stanzas: u64, bytes: usize) -> Bill {
         let (of_stanzas, of_bytes) = (self.stanzas, self.bytes);
         Bill {
@@ -101,6 +105,9 @@ struct Counters {
 #[derive(Debug)]
 struct Tier {
     name: Box<str>,
+    /// Another one for other rates: what is owed by the old ones is forgiven, as it is kept as a
+    /// time, which no other rate makes shorter.
+    edition: u64,
     options: TierOptions,
     counters: Arc<Counters>,
 }
@@ -118,8 +125,9 @@ struct Table {
 #[derive(Debug)]
 pub struct Tiers {
     table: ArcSwap<Table>,
-    /// By tier and key.
+    /// By tier, its edition, and key.
     left: Quotas,
+    editions: AtomicU64,
 }
 
 impl Default for Tiers {
@@ -128,6 +136,7 @@ impl Default for Tiers {
         Self {
             table: ArcSwap::default(),
             left: Quotas::new(QuotaOptions::UNLIMITED),
+            editions: AtomicU64::new(0),
         }
     }
 }
@@ -162,8 +171,10 @@ impl Tiers {
             let name: Box<str> = name.into();
             let former = former.tiers.get(&name);
             let counters = former.map(|tier| tier.counters.clone());
+            let unchanged = former.filter(|tier| tier.options.has_rates_of(&options));
             let tier = Tier {
                 name: name.clone(),
+                edition: unchanged.map_or_else(|| self.next_edition(), |tier| tier.edition),
                 options,
                 counters: counters.unwrap_or_default(),
             };
@@ -175,6 +186,10 @@ impl Tiers {
             endpoints: endpoints.map(|(at, of)| (at.into(), of.into())).collect(),
             bosh: bosh.map(Into::into),
         }));
+    }
+
+    fn next_edition(&self) -> u64 {
+        self.editions.fetch_add(1, Ordering::Relaxed)
     }
 
     /// How often each tier held somebody up, since it is there; by their names.
@@ -212,7 +227,8 @@ impl Tiers {
         let taken = tier.map(|tier| {
             let key = key(tier.options.shared_by, session, connection);
             // No name has a line break.
-            let quota = self.left.of(now, &format!("{}\n{key}", tier.name));
+            let quota = format!("{}\n{}\n{key}", tier.name, tier.edition);
+            let quota = self.left.of(now, &quota);
             Taken { tier, key, quota }
         });
         let taken = taken.map(Box::new);
