@@ -375,12 +375,19 @@ impl Session {
     }
 
     /// A stream over this link carries it. An admission that comes with it takes the place of the
-    /// former one; a link without any changes nothing of it.
+    /// former one; a link without any changes nothing of it. One that names no account let nobody
+    /// in by itself: what it does not say stays as it was, such as the login and the end.
     pub fn set_connection(&self, connection: Arc<Connection>) {
         let admission = connection.admission.clone();
         lock(&self.came_by).connection = Some(connection);
-        if let Some(admission) = admission {
-            self.set_admission(admission);
+        match (admission, self.admission()) {
+            (None, _) => {}
+            (Some(of_link), Some(former)) if of_link.jid.is_none() => {
+                let expires = of_link.expires.or(former.expires);
+                let both = former.then(&of_link);
+                self.set_admission(Arc::new(Admission { expires, ..both }));
+            }
+            (Some(admission), _) => self.set_admission(admission),
         }
     }
 

@@ -337,6 +337,29 @@ async fn w7_a_session_that_is_resumed_without_an_admission_keeps_its_own() {
     client.is_ended("not-authorized", EXPIRED).await;
 }
 
+/// W7, E11: nor does a link of which something is known, but not whose it is.
+#[tokio::test]
+async fn w7_an_admission_that_names_no_account_takes_neither_login_nor_end_away() {
+    let house = House::new().await;
+    let (client, previd) = house.login(2000).await;
+    drop(client);
+    house.hibernates().await;
+    let mut client = house
+        .connect(Some(Admission {
+            tier: Some("gold".to_owned()),
+            ..Admission::default()
+        }))
+        .await;
+    client.auth("PLAIN", b"\0romeo\0secret").await;
+    let resumed = client.resume(&previd).await;
+    assert!(resumed.contains("<resumed"), "{resumed}");
+    let admission = house.session().admission().expect("one of both");
+    assert_eq!(admission.tier.as_deref(), Some("gold"));
+    assert_eq!(admission.login.as_deref(), Some("L1"));
+    client.is_ended("not-authorized", EXPIRED).await;
+    house.gone().await;
+}
+
 /// E11: the logout came between the upgrade and the login.
 #[tokio::test]
 async fn e11_a_session_of_a_login_that_is_over_ends_as_soon_as_it_is_bound() {
