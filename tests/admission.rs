@@ -8,6 +8,8 @@ use kit::{Client, Handshake, PASSWORD, SASL, TestServer};
 use stanzad::Authenticator;
 use stanzad::auth::Admission;
 use stanzad::http::gate;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 /// Lets everybody in as the account that the query names, for as long as it says.
@@ -147,4 +149,37 @@ async fn w7_a_restart_does_not_make_the_access_any_longer() {
         is_turned_out(romeo).await;
         server.sessions(0).await;
     }
+}
+
+/// Counts whom it is asked about.
+#[derive(Clone, Default)]
+struct Asked(Arc<AtomicUsize>);
+
+impl Authenticator for Asked {
+    async fn admit(&self, shown: &gate::Handshake) -> Result<Admission, StatusCode> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(shown.admission().clone())
+    }
+}
+
+/// O1: over BOSH as over WebSocket, a flood stops at the door and not at the application.
+#[tokio::test]
+async fn o1_the_application_is_not_asked_about_who_is_told_to_come_back() {
+    let asked = Asked::default();
+    let limits = [
+        "limits.new_connections_per_second=1",
+        "limits.new_connections_burst=2",
+    ];
+    let server = TestServer::built(&limits, |builder| builder.authenticator(asked.clone())).await;
+    let creation = kit::bosh::wrap(&format!("rid='1' {}", kit::bosh::CREATE), "");
+    let (mut let_in, mut told_to_come_back) = (0, 0);
+    for _ in 0..20 {
+        match kit::bosh::post(&server, &creation).await.status {
+            200 => let_in += 1,
+            503 => told_to_come_back += 1,
+            other => panic!("{other}"),
+        }
+    }
+    assert!(told_to_come_back > 0);
+    assert_eq!(asked.0.load(Ordering::Relaxed), let_in);
 }

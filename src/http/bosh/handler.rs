@@ -94,16 +94,7 @@ async fn on_post(
     }
     match entry {
         Some(entry) => pass_on(&entry, body).await,
-        None => match admit(options, handshake).await {
-            Ok(admission) => {
-                let connection = connection(&peer, admission);
-                create(state, options, &stream_options, connection, &peer, body).await
-            }
-            Err(refused) => {
-                refused.log(NAME, peer.ip());
-                refused.response()
-            }
-        },
+        None => create(state, options, &stream_options, handshake, &peer, body).await,
     }
 }
 
@@ -138,7 +129,7 @@ async fn create(
     state: &BoshState,
     options: &BoshHttpOptions,
     stream_options: &StreamOptions,
-    connection: Connection,
+    handshake: Result<Option<Handshake>, Refused>,
     peer: &Peer,
     body: BoshBody,
 ) -> Response<Body> {
@@ -160,6 +151,15 @@ async fn create(
     let Some(seat) = state.directory.seat(peer.ip(), options) else {
         tracing::warn!(address = %peer.ip(), sessions = state.directory.len(), "BOSH session refused: too many");
         return Refusal::TooManySessions.response();
+    };
+    // After the bounds: no flood gets through to whom the gates ask, and no ticket is used up by
+    // somebody who is told to come back.
+    let admission = match admit(options, handshake).await {
+        Ok(admission) => admission,
+        Err(refused) => {
+            refused.log(NAME, peer.ip());
+            return refused.response();
+        }
     };
     let open = OpenRequest {
         to: Some(host.to_string()),
@@ -183,7 +183,7 @@ async fn create(
     let (requests, requests_to_come) = mpsc::channel(REQUEST_QUEUE);
     seat.enter(requests, peer.link_is_private());
     let front = Front::new(window, reply, requests_to_come);
-    let connection = Arc::new(connection);
+    let connection = Arc::new(connection(peer, admission));
     let driver = Driver::new(state.rooms.clone(), connection, Framing::Bosh);
     tokio::spawn(session::run(front, driver, open, seat, stopping));
     await_answer(reply_to_come).await
