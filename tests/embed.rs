@@ -871,6 +871,20 @@ mod in_an_application {
         serving.abort();
     }
 
+    /// What a program sets is looked at as what an operator writes.
+    #[tokio::test]
+    async fn options_that_do_not_go_together_are_refused_at_the_build() {
+        let state = tempfile::tempdir().expect("a directory");
+        let mut config = kit::server::config(state.path(), &[]);
+        config.endpoints.clear();
+        let refused = Server::builder(config).build().await;
+        let refused = refused.err().expect("nothing is served");
+        assert!(
+            refused.to_string().contains("endpoint is an empty list"),
+            "{refused}"
+        );
+    }
+
     /// Behind a listener that tells nothing of its clients, nothing private is offered.
     #[tokio::test]
     async fn without_the_address_of_a_client_plain_is_not_offered() {

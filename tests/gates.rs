@@ -155,13 +155,14 @@ mod tokens {
         let server = TestServer::with(&[
             "tier={gold={stanzas='5000/1m'}}",
             "endpoint=[{name='web', path='/ws/', auth=['token']}]",
+            "auth.jwt.cookie=SESSION",
             &format!("auth.token.file={}", file.display()),
         ])
         .await;
         (server, dir)
     }
 
-    /// W6: six ways to show a token, and the exact answer to each.
+    /// W6: the ways to show a token, and the exact answer to each.
     #[tokio::test]
     async fn w6_a_token_in_header_or_query_lets_in_and_any_other_is_invalid() {
         let (server, _dir) = listed().await;
@@ -171,6 +172,11 @@ mod tokens {
         for (handshake, status, challenge) in [
             (bearer(&format!("Bearer {TOKEN}")), 101, None),
             (at(&format!("/ws/?access_token={TOKEN}")), 101, None),
+            (
+                at("/ws/").with("Cookie", &format!("SESSION={TOKEN}")),
+                101,
+                None,
+            ),
             (at("/ws/"), 401, Some("Bearer")),
             (bearer("Bearer wrong"), 401, Some(invalid)),
             (at("/ws/?access_token="), 401, Some(invalid)),

@@ -39,5 +39,14 @@ pub use units::{
     parse_duration, parse_size, parse_size_rate,
 };
 
+impl Config {
+    /// What does not go together, one sentence each; empty if all is well. What is read from files
+    /// and arguments has been checked; options that a program sets have not.
+    pub fn complaints(&self) -> Vec<String> {
+        let conflicts = checks::conflicts(self).into_iter();
+        conflicts.map(|conflict| conflict.why).collect()
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -37,12 +37,16 @@ impl Handshake {
         endpoint: Arc<str>,
         path: Arc<str>,
         peer: Peer,
+        gates: &Gates,
     ) -> Result<Self, Refused> {
         let (headers, query) = (request.headers(), request.uri().query());
-        let presented = Presented::of(headers, query, None).map_err(|error| Refused {
-            challenge: Some(HeaderValue::from_static(INVALID_REQUEST)),
-            ..Refused::new(StatusCode::BAD_REQUEST, error.to_string())
-        })?;
+        let presented =
+            Presented::of(headers, query, gates.token_cookie.as_deref()).map_err(|error| {
+                Refused {
+                    challenge: Some(HeaderValue::from_static(INVALID_REQUEST)),
+                    ..Refused::new(StatusCode::BAD_REQUEST, error.to_string())
+                }
+            })?;
         Ok(Self {
             endpoint,
             path,
@@ -208,6 +212,8 @@ pub struct Gates {
     pub ways: Vec<Arc<dyn Gate>>,
     /// Asked after them, of everybody whom they let in, and may refuse or say more.
     pub last: Option<Arc<dyn Gate>>,
+    /// The cookie that may hold a bearer token.
+    pub token_cookie: Option<Arc<str>>,
 }
 
 impl Gates {
@@ -308,11 +314,15 @@ mod tests {
             .body(())
             .unwrap();
         let peer = Peer::direct(SocketAddr::from(([127, 0, 0, 1], 1)));
-        Handshake::of(&request, "web".into(), "/ws".into(), peer).unwrap()
+        let gates = Gates::default();
+        Handshake::of(&request, "web".into(), "/ws".into(), peer, &gates).unwrap()
     }
 
     fn gates(ways: Vec<Arc<dyn Gate>>) -> Gates {
-        Gates { ways, last: None }
+        Gates {
+            ways,
+            ..Gates::default()
+        }
     }
 
     async fn login(gates: &Gates, query: &str) -> Result<Option<String>, StatusCode> {
@@ -377,6 +387,7 @@ mod tests {
         let gates = Gates {
             ways: vec![Arc::new(Open)],
             last: Some(Arc::new(Knows("app"))),
+            ..Gates::default()
         };
         assert_eq!(login(&gates, "app=good").await, Ok(Some("app".to_owned())));
         assert_eq!(login(&gates, "app=no").await, Err(StatusCode::FORBIDDEN));

@@ -109,6 +109,9 @@ impl ServerBuilder {
     }
 
     async fn assemble(self, sockets: Option<Handover>) -> Result<Server, StartError> {
+        if let Some(why) = self.config.complaints().into_iter().next() {
+            return Err(StartError::Conflict(why));
+        }
         let transcoders = Transcoders::of(self.transcoders)?;
         let (gate, passwords) = match self.authenticator {
             Some(decides) => (Some(decides.gate), decides.passwords),

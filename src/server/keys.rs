@@ -74,6 +74,7 @@ struct Held {
     fixed: Option<Arc<KeyKeeper>>,
     ask: Option<Arc<SessionAsk>>,
     jwks_url: Option<String>,
+    token_cookie: Option<Arc<str>>,
     tiers: Arc<BTreeSet<String>>,
     /// Dropped, it ends the fetching of keys.
     _closing: watch::Sender<bool>,
@@ -137,6 +138,7 @@ impl Keys {
         Gates {
             ways: if anybody { Vec::new() } else { ways },
             last: self.authenticator.clone(),
+            token_cookie: held.token_cookie.clone(),
         }
     }
 }
@@ -158,6 +160,7 @@ impl Held {
             fixed,
             ask: ask(config)?,
             jwks_url: auth.jwt.jwks_url.clone(),
+            token_cookie: auth.jwt.cookie.as_deref().map(Into::into),
             tiers: Arc::new(config.tiers.keys().cloned().collect()),
             _closing: closing,
         };

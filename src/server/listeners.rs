@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 /// How long a listener may take for one event. Then it is given up, and the operator told.
-const LISTENER_TIMEOUT: Duration = Duration::from_secs(10);
+const LISTENER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// So many events of one session wait for slow listeners. At the bound `Detached`, `Resumed` and
 /// `Error` are left out, and the operator told; a stanza waits anyway, and `Close` is never left out.
@@ -43,11 +43,11 @@ pub enum Event {
 ///
 /// Of one session it hears one event after the other, in their order; of several sessions at the
 /// same time. A client's next stanza waits until the listeners are done with the one before: who
-/// is slow here slows that client and nobody else. One that panics, or takes longer than ten
+/// is slow here slows that client and nobody else. One that panics, or takes longer than five
 /// seconds, has missed that event; the operator is told, and everything goes on. Where 64 events of one
 /// session wait, further `Detached`, `Resumed` and `Error` are left out.
 ///
-/// [`Server::stop`] waits until the listeners are done with what has happened, ten seconds at most.
+/// [`Server::stop`] waits until the listeners are done with what has happened, five seconds at most.
 /// A listener that keeps a [`Server`] or a [`SessionHandle`] keeps the server alive; it gets one with
 /// each event.
 pub trait Listener: Send + Sync + 'static {

@@ -34,6 +34,9 @@ pub enum StartError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// Options that a program set do not go together.
+    #[error("options: {0}")]
+    Conflict(String),
     /// The database cannot be opened.
     #[error("store: {0}")]
     Store(#[from] StoreError),

@@ -95,6 +95,10 @@ section! {
         /// its sessions.
         login_claim: Option<String> = None, optional(line(), "\"sid\""), NewStreams;
 
+        /// The cookie that a browser shows its token in, where neither the header `Authorization` nor
+        /// the query has one: here, and of `[auth.token]`. If it is absent, cookies are not looked at.
+        cookie: Option<String> = None, optional(line(), "\"jwt\""), NewStreams;
+
         /// Whether a client may show its token in the stream, too: by SASL OAUTHBEARER (RFC 7628),
         /// offered where PLAIN could be. It has no meaning while neither `[auth.jwt]` nor
         /// `[auth.token]` is set up.

@@ -137,6 +137,7 @@ fn the_values_in_force_are_a_file_that_gives_them_again() {
         "auth.jwt.audience=xmpp",
         "auth.jwt.jwks_url=https://id.example.org/jwks.json?a=1",
         "auth.jwt.tier_claim=tier",
+        "auth.jwt.cookie=jwt",
         "auth.jwt.oauthbearer=false",
         "auth.token.file=/tokens",
         "auth.session.url=http://127.0.0.1:8080",

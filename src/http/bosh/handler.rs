@@ -204,7 +204,8 @@ fn handshake(
     if options.gates.are_open() {
         return Ok(None);
     }
-    Handshake::of(request, NAME.into(), PATH.into(), peer.clone()).map(Some)
+    let (name, path) = (NAME.into(), PATH.into());
+    Handshake::of(request, name, path, peer.clone(), &options.gates).map(Some)
 }
 
 async fn admit(

@@ -170,7 +170,7 @@ fn handshake(
         return Ok(None);
     }
     let (name, path) = (endpoint.name.clone(), path.clone());
-    let shown = Handshake::of(request, name, path, peer.clone());
+    let shown = Handshake::of(request, name, path, peer.clone(), &endpoint.gates);
     shown.map(Some).map_err(Turned::Down)
 }
 
