@@ -21,19 +21,26 @@ use tokio::net::TcpListener;
 
 const COOKIE: &str = "SID";
 
-/// Who is logged in on the web: names by the value of their cookie.
+/// A login on the web. Its id is no secret: operators see it, and the log. The cookie is one.
+#[derive(Clone)]
+struct Login {
+    id: String,
+    name: String,
+}
+
+/// Who is logged in on the web, by the value of their cookie.
 #[derive(Clone, Default)]
-struct Logins(Arc<Mutex<HashMap<String, String>>>);
+struct Logins(Arc<Mutex<HashMap<String, Login>>>);
 
 impl Authenticator for Logins {
     async fn admit(&self, shown: &Handshake) -> Result<Admission, StatusCode> {
-        let login = shown.cookie(COOKIE).ok_or(StatusCode::UNAUTHORIZED)?;
-        let name = self.0.lock().map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
-        let name = name.get(login).ok_or(StatusCode::FORBIDDEN)?;
-        let jid = format!("{name}@localhost").parse();
+        let cookie = shown.cookie(COOKIE).ok_or(StatusCode::UNAUTHORIZED)?;
+        let logins = self.0.lock().map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+        let login = logins.get(cookie).ok_or(StatusCode::FORBIDDEN)?;
+        let jid = format!("{}@localhost", login.name).parse();
         Ok(Admission {
             jid: Some(jid.map_err(|_| StatusCode::FORBIDDEN)?),
-            login: Some(login.to_owned()),
+            login: Some(login.id.clone()),
             ..Admission::default()
         })
     }
@@ -45,7 +52,8 @@ type Shared = (Logins, Server);
 async fn log_in(State((logins, _)): State<Shared>, name: String) -> (HeaderMap, String) {
     let key = fresh_key();
     if let Ok(mut logins) = logins.0.lock() {
-        logins.insert(key.clone(), name.clone());
+        let (id, name) = (fresh_key(), name.clone());
+        logins.insert(key.clone(), Login { id, name });
     }
     let cookie = format!("{COOKIE}={key}; HttpOnly; SameSite=Strict; Path=/");
     let mut headers = HeaderMap::new();
@@ -64,11 +72,15 @@ async fn log_out(State((logins, xmpp)): State<Shared>, headers: HeaderMap) -> St
     let Some((_, key)) = pairs.find(|(name, _)| *name == COOKIE) else {
         return "nobody was logged in\n".to_owned();
     };
-    if let Ok(mut logins) = logins.0.lock() {
-        logins.remove(key);
-    }
+    let login = match logins.0.lock() {
+        Ok(mut logins) => logins.remove(key),
+        Err(_) => None,
+    };
+    let Some(login) = login else {
+        return "nobody was logged in\n".to_owned();
+    };
     let closed = xmpp
-        .close(&Target::login(key), CloseReason::LoggedOut)
+        .close(&Target::login(&login.id), CloseReason::LoggedOut)
         .await;
     format!("good bye; {closed} sessions closed\n")
 }
