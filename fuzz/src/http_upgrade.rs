@@ -26,6 +26,7 @@ use stanzad::http::peer::Peer;
 use stanzad::http::proxy_protocol::{
     Preface, ProxyHeader, V1_HEADER_MAX_BYTES, V2_HEADER_MAX_BYTES, read_preface,
 };
+use stanzad::http::transcoder::Transcoders;
 use stanzad::http::ws::upgrade::{Refusal, accept};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -143,7 +144,7 @@ fn app(seen: Seen) -> Router {
 
 /// As the route of an endpoint does.
 fn answer(request: &Request, policy: &OriginPolicy) -> Result<Response<Body>, Refusal> {
-    let response = accept(request)?;
+    let (response, _) = accept(request, &Transcoders::default())?;
     policy
         .check(request.headers())
         .map_err(|_| Refusal::Origin)?;
